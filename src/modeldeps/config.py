@@ -1,0 +1,159 @@
+"""What the user set: environment variables first, then the user's configuration file. Read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from modeldeps.errors import ConfigError, Problem
+
+VARIABLES = {
+    "MODELDEPS_CACHE": "folder of the store",
+    "MODELDEPS_CHANNELS": "URLs or folders of channels, separated by spaces",
+    "MODELDEPS_CONFIG": "the user's configuration file",
+    "MODELDEPS_OFFLINE": "1: never use a network",
+    "MODELDEPS_PREFETCH": "0: fetch nothing while an installer builds a project",
+    "MODELDEPS_PROVIDER": "the execution provider that load() takes where the caller names none",
+    "MODELDEPS_STORES": "read-only stores, looked up first, separated as PATH is",
+}
+"""Every environment variable that is read, and what it means."""
+
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+_TRUE = frozenset({"1", "true", "yes", "on"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user set, or the defaults."""
+
+    cache: Path
+    """Folder of the store that is written."""
+    stores: tuple[Path, ...] = ()
+    """Read-only stores, looked up first."""
+    channels: tuple[str, ...] = ()
+    """Channels, in the order in which they are asked; each a URL that ends with a slash."""
+    offline: bool = False
+    """Never use a network."""
+    prefetch: bool = True
+    """Fetch while an installer builds a project."""
+    provider: str = "auto"
+    """The execution provider that load() takes where the caller names none."""
+
+
+def settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """
+    Return what the user set.
+
+    Raises ConfigError when the configuration file can't be read as what it should be.
+    """
+    variables = os.environ if environ is None else environ
+    file = config_file(variables)
+    problems: list[Problem] = []
+    table = _table(file, problems)
+    channels = variables.get("MODELDEPS_CHANNELS")
+    stores = variables.get("MODELDEPS_STORES")
+    found = Settings(
+        cache=_path(variables.get("MODELDEPS_CACHE") or table.text("cache") or str(default_cache())),
+        stores=tuple(map(_path, filter(None, stores.split(os.pathsep) if stores else table.texts("stores")))),
+        channels=tuple(map(channel_url, channels.split() if channels is not None else table.texts("channels"))),
+        offline=_flag(variables.get("MODELDEPS_OFFLINE"), default=table.flag("offline", default=False)),
+        prefetch=_flag(variables.get("MODELDEPS_PREFETCH"), default=table.flag("prefetch", default=True)),
+        provider=variables.get("MODELDEPS_PROVIDER") or table.text("provider") or "auto",
+    )
+    if problems:
+        raise ConfigError(file, problems)
+    return found
+
+
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """Return where the user's configuration file is or would be."""
+    variables = os.environ if environ is None else environ
+    if named := variables.get("MODELDEPS_CONFIG"):
+        return _path(named)
+    from platformdirs import user_config_path  # noqa: PLC0415 - at first use
+
+    return user_config_path("modeldeps", appauthor=False) / "config.toml"
+
+
+def default_cache() -> Path:
+    """Return the platform's cache folder for this user."""
+    from platformdirs import user_cache_path  # noqa: PLC0415 - at first use
+
+    return user_cache_path("modeldeps", appauthor=False)
+
+
+def channel_url(text: str) -> str:
+    """Return a channel in its one spelling: an absolute URL with a slash at its end; a folder becomes `file://`."""
+    if "://" not in text:
+        return _path(text).absolute().as_uri().rstrip("/") + "/"
+    return text if text.endswith("/") else text + "/"
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def _flag(text: str | None, *, default: bool) -> bool:
+    """Read a switch; words that are neither yes nor no leave the default."""
+    word = "" if text is None else text.strip().lower()
+    if text is None or word not in _FALSE | _TRUE:
+        return default
+    return word in _TRUE
+
+
+class _Table:
+    """The configuration file's keys, each checked when it is asked for."""
+
+    def __init__(self, values: Mapping[str, object], problems: list[Problem]) -> None:
+        self._values = values
+        self._problems = problems
+
+    def _wrong(self, key: str, expected: str) -> None:
+        self._problems.append(Problem(key, f"expected {expected}, found {self._values[key]!r}"))
+
+    def text(self, key: str) -> str:
+        value = self._values.get(key, "")
+        if isinstance(value, str):
+            return value
+        self._wrong(key, "text")
+        return ""
+
+    def texts(self, key: str) -> list[str]:
+        value = self._values.get(key, [])
+        if isinstance(value, list) and all(isinstance(one, str) for one in value):
+            return value
+        self._wrong(key, "an array of texts")
+        return []
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        value = self._values.get(key, default)
+        if isinstance(value, bool):
+            return value
+        self._wrong(key, "true or false")
+        return default
+
+
+_KEYS = frozenset({"cache", "channels", "offline", "prefetch", "provider", "stores"})
+
+
+def _table(file: Path, problems: list[Problem]) -> _Table:
+    try:
+        text = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return _Table({}, problems)
+    except OSError as error:
+        raise ConfigError(file, [Problem("", f"expected a readable file: {error.strerror}")]) from None
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - at first use
+    else:
+        import tomli as tomllib  # noqa: PLC0415 - at first use
+
+    try:
+        values = tomllib.loads(text.decode("utf-8"))
+    except ValueError as error:  # both TOMLDecodeError and UnicodeDecodeError
+        raise ConfigError(file, [Problem("", f"expected TOML: {error}")]) from None
+    problems += [Problem(key, f"is not a key; there are {', '.join(sorted(_KEYS))}") for key in values if key not in _KEYS]
+    return _Table(values, problems)

@@ -1,0 +1,60 @@
+"""sha256 digests: the only way in which bytes are named and trusted here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Protocol
+
+BLOCK = 1 << 20
+"""Bytes read at a time; large enough that hashing, not reading, is the cost."""
+
+_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+class Hash(Protocol):
+    """A running digest, as hashlib makes them."""
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Take in more bytes."""
+
+    def hexdigest(self) -> str:
+        """Return the digest so far, 64 lower-case hexadecimal digits."""
+
+
+def new_hash() -> Hash:
+    """Start an empty sha256 (FIPS 180-4)."""
+    return hashlib.sha256()
+
+
+def is_sha256(text: object) -> bool:
+    """Tell whether a value is a sha256 digest in its one spelling: 64 lower-case hexadecimal digits."""
+    return isinstance(text, str) and _HEX.fullmatch(text) is not None
+
+
+def sha256_bytes(data: bytes | bytearray | memoryview) -> str:
+    """Return the digest of bytes in memory."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """Return the digest of a file, read in blocks. Raises OSError."""
+    with path.open("rb") as stream:
+        return sha256_stream(stream)
+
+
+def sha256_stream(stream: IO[bytes]) -> str:
+    """Return the digest of what is left in a stream."""
+    running = new_hash()
+    for block in _blocks(stream):
+        running.update(block)
+    return running.hexdigest()
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[memoryview]:
+    """Read a stream into one buffer again and again."""
+    buffer = memoryview(bytearray(BLOCK))
+    while count := stream.readinto(buffer):  # type: ignore[attr-defined]
+        yield buffer[:count]

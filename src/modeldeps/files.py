@@ -1,0 +1,40 @@
+"""Write files so that a reader sees the old one or the new one, and never a part."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None:
+    """
+    Write beside the target, flush to disk, replace. The target is whole at every moment. Raises OSError.
+
+    With `durable` the bytes and the new name survive a power cut (the folder is flushed where
+    the system can).
+    """
+    scratch = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with scratch.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            if durable:
+                os.fsync(stream.fileno())
+        scratch.replace(target)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    if durable:
+        flush_folder(target.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Bring a folder's names to disk; Windows does so by itself and can't be asked."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,153 @@
+"""What a text in a manifest may be. Each check returns what is wrong, or None."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from modeldeps.digest import is_sha256
+from modeldeps.errors import InvalidNameError
+from modeldeps.names import normalize
+
+MAX_TEXT = 100_000
+MAX_LINE = 1_000
+MAX_PATH = 240
+MAX_URL = 2_000
+
+_VERSION = re.compile(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}((a|b|rc)(0|[1-9]\d{0,8}))?", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,98}[A-Za-z0-9])?", re.ASCII)
+_DTYPE = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#]+)[!-~]*", re.ASCII)
+_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII)
+_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_FORBIDDEN = frozenset('<>:"|?*\\')
+_CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def shorten(value: object) -> str:
+    """Return a value as an error shows it: one line, escaped, at most 80 characters."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line of a terminal
+
+
+def expected(what: str, value: object) -> str:
+    """Return the sentence for one problem."""
+    return f"expected {what}, found {shorten(value)}"
+
+
+def text(value: str) -> str | None:
+    """Accept words of any number of lines without control characters or changes of direction."""
+    return _text(value, MAX_TEXT, allowed="\n\t")
+
+
+def line(value: str) -> str | None:
+    """Accept one line of words."""
+    return _text(value, MAX_LINE, allowed="")
+
+
+def _text(value: str, limit: int, *, allowed: str) -> str | None:
+    if len(value) > limit:
+        return f"expected at most {limit} characters, found {len(value)}"
+    for one in value:
+        if (unicodedata.category(one) in _CONTROL and one not in allowed) or one in _BIDI:
+            return expected("text without control characters", value)
+    return None
+
+
+def filled_line(value: str) -> str | None:
+    """Accept one line with something on it."""
+    return line(value) if value.strip() else expected("some words", value)
+
+
+def name(value: str) -> str | None:
+    """Accept a model's name in its normalised spelling."""
+    try:
+        normal = normalize(value)
+    except InvalidNameError as error:
+        return f"{expected('a model name', value)}: {error.facts[-1][1]}"
+    return None if normal == value else expected(f"the normalised spelling {normal!r}", value)
+
+
+def version(value: str) -> str | None:
+    """Accept a version that is PEP 440 and reads as semantic versioning."""
+    fine = _VERSION.fullmatch(value)
+    return None if fine else expected("MAJOR.MINOR.PATCH, or with aN, bN or rcN behind it", value)
+
+
+def token(value: str) -> str | None:
+    """Accept a short name without spaces."""
+    fine = _TOKEN.fullmatch(value)
+    return None if fine else expected("letters, digits and '.', '_', '+', '-' between them", value)
+
+
+def dtype(value: str) -> str | None:
+    """Accept the name of an element type."""
+    return None if _DTYPE.fullmatch(value) else expected("an element type such as 'float32'", value)
+
+
+def sha256(value: str) -> str | None:
+    """Accept a sha256 digest."""
+    return None if is_sha256(value) else expected("64 lower-case hexadecimal digits", value)
+
+
+def date(value: str) -> str | None:
+    """Accept a day."""
+    return None if _DATE.fullmatch(value) else expected("a day, YYYY-MM-DD", value)
+
+
+def specifier(value: str) -> str | None:
+    """Accept a PEP 440 specifier set of plain comparisons."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - at first use
+
+    if len(value) > MAX_LINE:
+        return f"expected at most {MAX_LINE} characters, found {len(value)}"
+    try:
+        SpecifierSet(value)
+    except InvalidSpecifier:
+        return expected("a specifier such as '>=1.20'", value)
+    return None
+
+
+def url(value: str) -> str | None:
+    """Accept an absolute URL of a remote place, without credentials."""
+    found = _URL.fullmatch(value) if len(value) <= MAX_URL else None
+    if found is None or found[1] == "file":
+        return expected("an absolute URL of a remote place", value)
+    if "@" in found[2]:
+        return "expected a URL without a user name or password"
+    return None
+
+
+def web_url(value: str) -> str | None:
+    """Accept an http or https URL, without credentials."""
+    if not value.startswith(("https://", "http://")):
+        return expected("an http or https URL", value)
+    return url(value)
+
+
+def path(value: str) -> str | None:
+    """Accept a relative path that means the same, harmless place on every system."""
+    if not value or len(value.encode("utf-8", "surrogatepass")) > MAX_PATH:
+        return expected(f"a path of 1 to {MAX_PATH} bytes", value)
+    if unicodedata.normalize("NFC", value) != value:
+        return expected("a path in Unicode's composed form (NFC)", value)
+    for part in value.split("/"):
+        if reason := _part(part):
+            return f"{expected('a relative path', value)}: {reason}"
+    return None
+
+
+def _part(part: str) -> str | None:
+    """Say why a path may not contain this part."""
+    if part in ("", ".", ".."):
+        return f"{part!r} is not allowed in it"
+    if _FORBIDDEN & set(part) or _text(part, MAX_PATH, allowed=""):
+        return "a character in it is not allowed on every system"
+    if part[-1] in ". " or part[0] == " ":
+        return "a part of it begins or ends with a space, or ends with a dot"
+    return f"{part!r} is a device on Windows" if _DEVICES.fullmatch(part) else None
