@@ -1,14 +1,17 @@
-"""What the user set: environment variables first, then the user's configuration file. Read here and nowhere else."""
+"""What the user set: environment variables, then the configuration file. Read here and nowhere else."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modeldeps.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 VARIABLES = {
     "MODELDEPS_CACHE": "folder of the store",
@@ -58,7 +61,9 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     found = Settings(
         cache=_path(variables.get("MODELDEPS_CACHE") or table.text("cache") or str(default_cache())),
         stores=tuple(map(_path, filter(None, stores.split(os.pathsep) if stores else table.texts("stores")))),
-        channels=tuple(map(channel_url, channels.split() if channels is not None else table.texts("channels"))),
+        channels=tuple(
+            map(channel_url, channels.split() if channels is not None else table.texts("channels"))
+        ),
         offline=_flag(variables.get("MODELDEPS_OFFLINE"), default=table.flag("offline", default=False)),
         prefetch=_flag(variables.get("MODELDEPS_PREFETCH"), default=table.flag("prefetch", default=True)),
         provider=variables.get("MODELDEPS_PROVIDER") or table.text("provider") or "auto",
@@ -155,5 +160,9 @@ def _table(file: Path, problems: list[Problem]) -> _Table:
         values = tomllib.loads(text.decode("utf-8"))
     except ValueError as error:  # both TOMLDecodeError and UnicodeDecodeError
         raise ConfigError(file, [Problem("", f"expected TOML: {error}")]) from None
-    problems += [Problem(key, f"is not a key; there are {', '.join(sorted(_KEYS))}") for key in values if key not in _KEYS]
+    problems += [
+        Problem(key, f"is not a key; there are {', '.join(sorted(_KEYS))}")
+        for key in values
+        if key not in _KEYS
+    ]
     return _Table(values, problems)

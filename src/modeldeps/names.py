@@ -36,7 +36,7 @@ def normalize(name: str) -> str:
 
 
 def check_publishable(name: str) -> str:
-    """Return the normalised name of a model that may be published. Raises InvalidNameError if it is reserved."""
+    """Return the normalised name of a model to publish. Raises InvalidNameError if it is reserved."""
     normal = normalize(name)
     if normal in RESERVED or normal.startswith(PREFIX):
         raise InvalidNameError(name, "it is reserved")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import TextIO
 
@@ -35,6 +36,7 @@ class BarReporter(Reporter):
         self._total: int | None = None
         self._done = 0
         self._start = self._drawn = 0.0
+        self._lock = threading.Lock()
 
     def begin(self, label: str, *, total: int | None) -> None:
         """Start the line."""
@@ -44,7 +46,8 @@ class BarReporter(Reporter):
 
     def advance(self, count: int) -> None:
         """Count bytes, and draw at most ten times a second."""
-        self._done += count
+        with self._lock:
+            self._done += count
         if time.monotonic() - self._drawn >= self._interval:
             self._draw()
 

@@ -38,7 +38,7 @@ class ModelRequirement:
         """
         Read `NAME[EXTRAS]SPECIFIER; MARKER` (PEP 508); `modeldeps-NAME` is understood too.
 
-        Raises RequirementError: on a URL, an extra that pointers don't have, or words that are not a requirement.
+        Raises RequirementError on a URL, an extra that pointers don't have, or anything unreadable.
         """
         from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - first use
 
@@ -54,7 +54,7 @@ class ModelRequirement:
         if found.url:
             raise RequirementError(text, "a model is named by its version, not by a URL")
         if wrong := found.extras - set(EXTRAS):
-            raise RequirementError(text, f"no extra {sorted(wrong)[0]!r}; a model has {', '.join(EXTRAS)}")
+            raise RequirementError(text, f"no extra {min(wrong)!r}; a model has {', '.join(EXTRAS)}")
         marker = str(found.marker) if found.marker else ""
         return cls(name, str(found.specifier), tuple(sorted(found.extras)), marker)
 
@@ -62,7 +62,7 @@ class ModelRequirement:
         return self._spell(self.name, self.extras)
 
     def dependency(self, extras: Iterable[str] = ()) -> str:
-        """Return the requirement on the pointer package, as a core metadata field or pyproject.toml spells it."""
+        """Return the requirement on the pointer package, as core metadata and pyproject.toml spell it."""
         return self._spell(distribution_name(self.name), self.extras or tuple(sorted(extras)))
 
     def _spell(self, name: str, extras: tuple[str, ...]) -> str:
@@ -77,7 +77,7 @@ class ModelRequirement:
         return SpecifierSet(self.specifier)
 
     def allows(self, version: str) -> bool:
-        """Tell whether a version is within the specifier; a pre-release only where the specifier names one."""
+        """Tell whether a version is allowed; a pre-release only where the specifier names one."""
         return self.specifiers().contains(version)
 
 

@@ -6,11 +6,14 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from modeldeps import __version__
 from modeldeps.cli._output import say_error
 from modeldeps.errors import COULD_NOT_RUN, ModelDepsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COMMANDS = {
     "new": "write a model project around an ONNX file",

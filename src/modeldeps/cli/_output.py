@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Sequence
 
 
 def say(text: str) -> None:
@@ -32,7 +35,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
     """Return aligned lines, two spaces between the columns; a column of numbers is aligned to the right."""
     body = [["" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [list(header), *body]]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [list(header), *body]
+    ]
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from modeldeps.errors import ManifestError, Problem
 from modeldeps.manifest import _checks
@@ -26,6 +25,9 @@ from modeldeps.manifest._values import (
     Tolerance,
     Variant,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
@@ -71,7 +73,9 @@ def _decode(data: bytes, file: object) -> Json:
         text = data.decode("utf-8")
         value: Json = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0][:200]
+        reason = (
+            "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0][:200]
+        )
         raise ManifestError(file, [Problem("", f"expected JSON in UTF-8: {reason}")]) from None
     return value
 
@@ -211,7 +215,10 @@ def _dimension(reader: Reader) -> int | str | None:
 
 def _example(reader: Reader) -> Example:
     def tolerances(one: Reader) -> dict[str, Tolerance]:
-        return {key: _tolerance(Reader(value, f"{one.key}.{key}", one.problems)) for key, value in one.object().items()}
+        return {
+            key: _tolerance(Reader(value, f"{one.key}.{key}", one.problems))
+            for key, value in one.object().items()
+        }
 
     inputs, outputs = reader.child("inputs", required=True), reader.child("outputs", required=True)
     nothing = File("", 0, "")

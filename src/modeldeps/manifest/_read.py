@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from modeldeps.errors import Problem
 from modeldeps.manifest import _checks
-from modeldeps.manifest._values import Json
+
+if TYPE_CHECKING:
+    from modeldeps.manifest._values import Json
 
 T = TypeVar("T")
 Check = Callable[[str], "str | None"]
@@ -16,6 +17,8 @@ ReadItem = Callable[["Reader"], T]
 
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader gives back unchanged (RFC 8259, section 6)."""
+MAX_NUMBER = 1e300
+"""The largest number that is read as one; infinity is not a measurement."""
 MAX_ITEMS = 1_000_000
 """Entries of one array or object."""
 
@@ -32,10 +35,11 @@ class Reader:
     def problem(self, message: str | None, name: str = "") -> bool:
         """Note a problem at this key, or at a key below; True if there was one."""
         if message:
-            self.problems.append(Problem(self._below(name) if name else self.key, message))
+            self.problems.append(Problem(self.below(name) if name else self.key, message))
         return bool(message)
 
-    def _below(self, name: str) -> str:
+    def below(self, name: str) -> str:
+        """Return the full key of a key of this object."""
         plain = name if name.isidentifier() and name.isascii() else f"[{_checks.shorten(name)}]"
         if not self.key or plain.startswith("["):
             return f"{self.key}{plain}"
@@ -46,7 +50,7 @@ class Reader:
         self._seen.add(name)
         fields = self.object()
         if name in fields:
-            return Reader(fields[name], self._below(name), self.problems)
+            return Reader(fields[name], self.below(name), self.problems)
         if required:
             self.problem("is missing", name)
         return None
@@ -78,13 +82,15 @@ class Reader:
         self.problem(_checks.expected(f"an integer from {low} to {high}", self.value))
         return low
 
-    def as_number(self, low: float = -math.inf) -> float:
+    def as_number(self, low: float = -MAX_NUMBER) -> float:
         """Return this value as a finite number."""
         value = self.value
-        if isinstance(value, float) or (isinstance(value, int) and abs(value) <= MAX_INTEGER):
-            if not isinstance(value, bool) and math.isfinite(value) and value >= low:
-                return float(value)
-        self.problem(_checks.expected("a finite number" + (f" of at least {low}" if low > -math.inf else ""), value))
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            self.problem(_checks.expected("a number", value))
+        elif low <= value and abs(value) <= MAX_NUMBER:
+            return float(value)
+        else:
+            self.problem(_checks.expected("a finite number" + (" of at least 0" if low == 0 else ""), value))
         return 0.0
 
     def text(self, name: str, check: Check, *, required: bool = False) -> str:
@@ -116,4 +122,6 @@ class Reader:
             return {}
         for key in reader.object():
             reader.problem(check(key), key)
-        return {key: read(Reader(one, reader._below(key), self.problems)) for key, one in reader.object().items()}
+        return {
+            key: read(Reader(one, reader.below(key), self.problems)) for key, one in reader.object().items()
+        }
