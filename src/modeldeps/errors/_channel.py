@@ -1,0 +1,140 @@
+"""Errors about channels: what is read from one, and what is published to one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modeldeps.errors._base import FOUND_WRONG, WRONG_USAGE, ModelDepsError
+from modeldeps.errors._values import InvalidFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ChannelError(ModelDepsError):
+    """A channel can't be read or written."""
+
+
+class NotAChannelError(ChannelError):
+    """A folder or a URL holds no channel, or one of a layout that this version does not know."""
+
+    def __init__(self, place: object, found: str, *, hint: str | None = None) -> None:
+        super().__init__("that is not a channel", ("place", place), ("found", found), hint=hint)
+
+
+class RemoteChannelError(ChannelError):
+    """A release can't be written to a URL."""
+
+    exit_status = WRONG_USAGE
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            "a release is published to a folder, not to a URL",
+            ("expected", "a local or mounted folder"),
+            ("found", url),
+            hint="publish to a folder, then copy it to the host: modeldeps publish DIST --to FOLDER",
+        )
+
+
+class ChannelWriteError(ChannelError):
+    """A channel's folder can't be written; what was there before is unchanged."""
+
+    def __init__(self, channel: object, path: object, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(
+            "the channel can't be written",
+            ("channel", channel),
+            ("at", path),
+            ("reason", reason),
+            hint=hint,
+        )
+
+
+class ChannelFullError(ChannelError):
+    """The disk of a channel has no room for a release."""
+
+    def __init__(self, channel: object, *, needed: int, free: int) -> None:
+        super().__init__(
+            "the channel's disk has no room for this release",
+            ("channel", channel),
+            ("needed", f"{needed} bytes"),
+            ("free", f"{free} bytes"),
+            hint="free some space and publish again; nothing was written",
+        )
+
+
+class IndexPageError(InvalidFileError):
+    """A channel's index does not say what it must."""
+
+
+class PointerWheelError(InvalidFileError):
+    """A wheel is no pointer package, or a damaged or hostile one."""
+
+
+class ChangedFileError(ChannelError):
+    """A file of a channel is not what its index or its record says."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, file: object, *, expected: str, found: str, hint: str | None = None) -> None:
+        super().__init__(
+            "a file of the channel is not what was published",
+            ("file", file),
+            ("expected", expected),
+            ("found", found),
+            hint=hint,
+        )
+
+
+class NothingToPublishError(ChannelError):
+    """A folder holds no built release."""
+
+    exit_status = WRONG_USAGE
+
+    def __init__(self, dist: object, found: str) -> None:
+        super().__init__(
+            "there is no release to publish",
+            ("expected", "a pointer wheel, or a folder with one"),
+            ("found", found),
+            ("place", dist),
+            hint="modeldeps build DIR --output DIST",
+        )
+
+
+class BlobsError(ChannelError):
+    """Blobs of a release are missing, or are not what its manifest says."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, wheel: str, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"the blobs of {wheel} are not what its manifest says",
+            *(("blob", problem) for problem in problems),
+            hint="modeldeps build DIR --output DIST",
+        )
+
+
+class AlreadyPublishedError(ChannelError):
+    """A version is in the channel already, with other bytes."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, name: str, version: str, *, published: str, offered: str) -> None:
+        super().__init__(
+            f"{name} {version} is in the channel already, and it is not this one",
+            ("published", f"sha256:{published}"),
+            ("offered", f"sha256:{offered}"),
+            hint="a version is never replaced: raise the version, build and publish again",
+        )
+
+
+class NotPublishedError(ChannelError):
+    """A channel does not hold that release."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, name: str, version: str, there: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__(
+            f"{name} {version} is not in the channel",
+            ("there", ", ".join(there) or "nothing of that name"),
+            hint=hint,
+        )
