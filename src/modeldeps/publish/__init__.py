@@ -1,0 +1,3 @@
+"""Make releases of models, and the channels that serve them."""
+
+from __future__ import annotations
