@@ -18,8 +18,15 @@ ModelDepsError
 │   ├── NothingToPublishError
 │   ├── NotPublishedError
 │   └── RemoteChannelError
+├── DigestError                 a source served other bytes than the manifest names
 ├── InvalidNameError
+├── OfflineError                bytes are missing, and the network may not be used
 ├── RequirementError
+├── SourceError                 one source did not serve what it was asked for
+│   ├── BrokenTransferError
+│   ├── NotFoundError
+│   └── RefusedError
+├── UnreachableError            every source failed, each with its reason
 └── UsageError
 """
 
@@ -40,6 +47,16 @@ from modeldeps.errors._channel import (
     PointerWheelError,
     RemoteChannelError,
 )
+from modeldeps.errors._fetch import (
+    BrokenTransferError,
+    DigestError,
+    NotFoundError,
+    OfflineError,
+    RefusedError,
+    SourceError,
+    UnreachableError,
+    redact,
+)
 from modeldeps.errors._values import (
     ConfigError,
     InvalidFileError,
@@ -57,23 +74,31 @@ __all__ = [
     "WRONG_USAGE",
     "AlreadyPublishedError",
     "BlobsError",
+    "BrokenTransferError",
     "ChangedFileError",
     "ChannelError",
     "ChannelFullError",
     "ChannelWriteError",
     "ConfigError",
+    "DigestError",
     "IndexPageError",
     "InvalidFileError",
     "InvalidNameError",
     "ManifestError",
     "ModelDepsError",
     "NotAChannelError",
+    "NotFoundError",
     "NotPublishedError",
     "NothingToPublishError",
+    "OfflineError",
     "PointerWheelError",
     "Problem",
     "ProjectError",
+    "RefusedError",
     "RemoteChannelError",
     "RequirementError",
+    "SourceError",
+    "UnreachableError",
     "UsageError",
+    "redact",
 ]

@@ -1,0 +1,114 @@
+"""Errors about bringing bytes here from a source."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from modeldeps.errors._base import FOUND_WRONG, ModelDepsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MAX_SHOWN = 300
+"""Characters of a URL that an error shows."""
+
+
+def redact(url: str) -> str:
+    """Return a URL as people may see it: without user name, password, query and fragment, on one line."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        query = "?***" if parts.query else ""
+        shown = f"{parts.scheme}://{host}{parts.path}{query}" if parts.scheme else f"{parts.path}{query}"
+    except ValueError:
+        return "a URL that can't be read"
+    plain = ascii(shown)[1:-1]
+    return plain if len(plain) <= MAX_SHOWN else f"{plain[: MAX_SHOWN - 3]}..."
+
+
+class SourceError(ModelDepsError):
+    """One source did not serve what it was asked for."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = redact(url)
+        """What was asked for, without credentials."""
+        self.reason = reason
+        """Why it was not served."""
+        super().__init__(
+            "a source did not serve what it was asked for", ("source", self.url), ("reason", reason)
+        )
+
+
+class NotFoundError(SourceError):
+    """A source does not have it."""
+
+    def __init__(self, url: str, reason: str = "it is not there") -> None:
+        super().__init__(url, reason)
+
+
+class RefusedError(SourceError):
+    """A source answered in a way that asking again won't change."""
+
+
+class BrokenTransferError(SourceError):
+    """A source could not be reached, or stopped in the middle; asking again may help."""
+
+    def __init__(self, url: str, reason: str, *, retry_after: float | None = None) -> None:
+        super().__init__(url, reason)
+        self.retry_after = retry_after
+        """Seconds that the source asked to wait, or None."""
+
+
+class UnreachableError(ModelDepsError):
+    """Every source of something failed; each is listed with its reason."""
+
+    def __init__(self, what: str, failures: Sequence[SourceError], *, hint: str | None = None) -> None:
+        self.failures = tuple(failures)
+        """What each source answered, in the order in which they were asked."""
+        tried = (
+            "\n".join(f"{one.url}: {one.reason}" for one in failures) or "nothing: no channel is configured"
+        )
+        super().__init__(f"could not fetch {what}", ("tried", tried), hint=hint or _hint(failures))
+
+
+def _hint(failures: Sequence[SourceError]) -> str:
+    if not failures:
+        return "name a channel in [tool.modeldeps] channels or in MODELDEPS_CHANNELS"
+    return "modeldeps doctor tells which channels can be reached; a later `modeldeps sync` goes on where this stopped"
+
+
+class DigestError(ModelDepsError):
+    """A source served bytes that are not the ones that the manifest names; they were thrown away."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, source: str, path: str, *, expected: str, found: str, part: str = "") -> None:
+        self.source = redact(source)
+        """The source that served them, without credentials."""
+        self.expected = expected
+        """The digest in the manifest."""
+        self.found = found
+        """The digest of what came."""
+        super().__init__(
+            f"{path} is not what its manifest says; it was not used",
+            ("source", self.source),
+            *([("part", part)] if part else []),
+            ("expected", f"sha256 {expected}"),
+            ("found", f"sha256 {found}"),
+            hint="tell the source's owner, or take the source out of the channels; nothing else was tried in its place",
+        )
+
+
+class OfflineError(ModelDepsError):
+    """Bytes are missing, and the network may not be used."""
+
+    def __init__(self, paths: Iterable[str], *, missing: str) -> None:
+        names = tuple(paths)
+        count = f"{len(names)} file{'s' if len(names) != 1 else ''}"
+        super().__init__(
+            f"the store lacks {count}, and the network is off",
+            ("missing", "\n".join(names)),
+            ("size", missing),
+            hint="run `modeldeps sync` where there is a network, or unset MODELDEPS_OFFLINE",
+        )

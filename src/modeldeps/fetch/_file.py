@@ -1,0 +1,67 @@
+"""The transport of `file://`: regular files of this machine, mounted folders and sticks."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError
+from modeldeps.fetch._transport import MAX_BLOCK, Body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class FileTransport:
+    """Open `file://` URLs."""
+
+    def open(self, url: str, *, start: int = 0, headers: dict[str, str] | None = None) -> Body:
+        """Open a regular file; a device, a pipe or a folder is refused."""
+        del headers  # a file has no use for them
+        path = file_path(url)
+        try:
+            # a pipe must not block the open
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFoundError(url) from None
+        except OSError as error:
+            raise RefusedError(url, _words(error)) from None
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(handle)
+            raise RefusedError(url, "it is not a regular file")
+        stream = os.fdopen(handle, "rb", buffering=0)
+        stream.seek(start)
+        return Body(start, status.st_size, _blocks(stream, url), stream.close)
+
+
+def _blocks(stream: IO[bytes], url: str) -> Iterator[bytes]:
+    while True:
+        try:
+            block = stream.read(MAX_BLOCK)
+        except OSError as error:
+            raise BrokenTransferError(url, _words(error)) from None
+        if not block:
+            return
+        yield block
+
+
+def file_path(url: str) -> Path:
+    """Return the path that a `file://` URL means. Raises RefusedError where it names another machine."""
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost"):
+        raise RefusedError(url, "it names another machine; mount its folder and name that")
+    if "\0" in (text := unquote(parts.path)):
+        raise RefusedError(url, "there is no such path")
+    if os.name == "nt":
+        from urllib.request import url2pathname  # noqa: PLC0415 - only Windows needs it
+
+        return Path(url2pathname(parts.path))
+    return Path(text)
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()

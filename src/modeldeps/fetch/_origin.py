@@ -1,0 +1,54 @@
+"""Whom a URL belongs to, and what may be told to whom."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port of a URL: credentials go to one origin and no other (RFC 6454)."""
+
+    scheme: str
+    """Lower case."""
+    host: str
+    """Lower case, without a port."""
+    port: int | None
+    """The port, the scheme's own where the URL names none."""
+
+    @classmethod
+    def of(cls, url: str) -> Origin:
+        """Return the origin of a URL. Raises ValueError where it is none."""
+        parts = urlsplit(url)
+        scheme = parts.scheme.lower()
+        return cls(scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme))
+
+    def proxy(self) -> str:
+        """Return the proxy that the system names for this origin, or nothing."""
+        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - at first use
+
+        proxies = getproxies()
+        found = proxies.get(self.scheme) or proxies.get("all") or ""
+        return "" if not found or proxy_bypass(f"{self.host}:{self.port}") else found
+
+    def with_credentials_of(self, url: str, target: str) -> str:
+        """Return a target of this same origin with the credentials that the URL had."""
+        parts = urlsplit(split_credentials(target)[0])
+        user, at, _ = urlsplit(url).netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user}{at}{parts.netloc}"))
+
+
+def split_credentials(url: str) -> tuple[str, str]:
+    """Return a URL without its credentials, and the value of the Authorization header that they make (RFC 7617)."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    plain = urlunsplit(parts._replace(netloc=host, fragment=""))
+    if not at:
+        return plain, ""
+    name, _, password = user.partition(":")
+    secret = f"{unquote(name)}:{unquote(password)}".encode()
+    return plain, f"Basic {base64.b64encode(secret).decode('ascii')}"

@@ -1,0 +1,49 @@
+"""How often and after what pause a source is asked again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modeldeps.errors import BrokenTransferError
+
+ATTEMPTS = 4
+"""Requests in a row without progress, to one source, for one thing."""
+MAX_ATTEMPTS = 100
+"""Requests in all, to one source, for one thing; a source that gives crumbs is left in the end."""
+PROGRESS = 1 << 20
+"""Bytes that count as progress."""
+MAX_PAUSE = 30.0
+"""Seconds; a source that asks for a longer pause is left at once."""
+FIRST_PAUSE = 0.25
+"""Seconds before the second request; doubled each time."""
+
+
+@dataclass
+class Patience:
+    """Count the requests to one source."""
+
+    failures: int = 0
+    """Failures since the last progress."""
+    total: int = 0
+    """Failures in all."""
+    pauses: list[float] = field(default_factory=list)
+    """Seconds waited so far, one entry a pause."""
+
+    def progressed(self, count: int) -> None:
+        """Start counting afresh after enough new bytes."""
+        if count >= PROGRESS:
+            self.failures = 0
+
+    def wait(self, error: BrokenTransferError) -> bool:
+        """Pause before the next request; False, at once, when there should be none."""
+        self.failures += 1
+        self.total += 1
+        pause = max(error.retry_after or 0.0, FIRST_PAUSE * 2 ** (self.failures - 1))
+        if self.failures >= ATTEMPTS or self.total >= MAX_ATTEMPTS or pause > MAX_PAUSE:
+            return False
+        self.pauses.append(pause)
+        time.sleep(pause)
+        return True
