@@ -76,9 +76,14 @@ class ModelRequirement:
 
         return SpecifierSet(self.specifier)
 
-    def allows(self, version: str) -> bool:
-        """Tell whether a version is allowed; a pre-release only where the specifier names one."""
-        return self.specifiers().contains(version)
+    def allows(self, version: str, *, installed: bool = False) -> bool:
+        """
+        Tell whether a version is within the specifier.
+
+        A pre-release counts where the specifier names one, or where it is installed already, as in pip.
+        """
+        specifiers = self.specifiers()
+        return specifiers.contains(version, prereleases=installed or bool(specifiers.prereleases))
 
 
 def is_pointer(distribution: str) -> bool:

@@ -39,7 +39,9 @@ def _says_something(name: str, content: object) -> bool:
         return True
     if is_dataclass(content) and not isinstance(content, type):
         return bool(_object(content))
-    return content is not None and content not in ("", (), False) and content != {}
+    if content is None or content is False:
+        return False
+    return not (isinstance(content, (str, tuple, Mapping)) and len(content) == 0)
 
 
 def _value(content: object) -> Json:

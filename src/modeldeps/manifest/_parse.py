@@ -93,13 +93,12 @@ def _no_constant(text: str) -> Json:
 
 def _schema(reader: Reader, file: object) -> None:
     """Refuse an unknown schema at once: its other keys can't be judged."""
+    if not isinstance(reader.value, dict):
+        raise ManifestError(file, [Problem("", _checks.expected("an object", reader.value))])
     found = reader.child("schema")
     number = found.value if found else None
     if isinstance(number, int) and not isinstance(number, bool) and number == SCHEMA:
         return
-    if found is None and not isinstance(reader.value, dict):
-        message = _checks.expected("an object", reader.value)
-        raise ManifestError(file, [Problem("", message)])
     message = _checks.expected(f"schema {SCHEMA}", number) if found else "is missing"
     newer = isinstance(number, int) and number > SCHEMA
     hint = "pip install --upgrade modeldeps" if newer else None
