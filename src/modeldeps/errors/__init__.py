@@ -27,6 +27,12 @@ ModelDepsError
 │   ├── NotFoundError
 │   └── RefusedError
 ├── UnreachableError            every source failed, each with its reason
+├── BackendTooOldError          a build backend can't take models from a plugin
+├── NoProjectError              there is no pyproject.toml
+├── NoStaticDependenciesError   a project has no list to add a model to
+├── ProjectEditError            a pyproject.toml can't be edited without harm
+├── ScriptError                 a script's metadata (PEP 723) can't be edited
+├── UndeclaredModelError        a project does not declare a model
 └── UsageError
 """
 
@@ -57,6 +63,28 @@ from modeldeps.errors._fetch import (
     UnreachableError,
     redact,
 )
+from modeldeps.errors._project import (
+    BackendTooOldError,
+    NoProjectError,
+    NoStaticDependenciesError,
+    ProjectEditError,
+    ScriptError,
+    UndeclaredModelError,
+)
+from modeldeps.errors._runtime import (
+    InputError,
+    ModelNotInstalledError,
+    ModelVersionError,
+    NotRunnableError,
+    OpenError,
+    OptionError,
+    ProviderUnavailableError,
+    RunError,
+    RuntimeMissingError,
+    RuntimeVersionError,
+    UnknownProviderError,
+    UnknownVariantError,
+)
 from modeldeps.errors._values import (
     ConfigError,
     InvalidFileError,
@@ -73,6 +101,7 @@ __all__ = [
     "FOUND_WRONG",
     "WRONG_USAGE",
     "AlreadyPublishedError",
+    "BackendTooOldError",
     "BlobsError",
     "BrokenTransferError",
     "ChangedFileError",
@@ -82,22 +111,39 @@ __all__ = [
     "ConfigError",
     "DigestError",
     "IndexPageError",
+    "InputError",
     "InvalidFileError",
     "InvalidNameError",
     "ManifestError",
     "ModelDepsError",
+    "ModelNotInstalledError",
+    "ModelVersionError",
+    "NoProjectError",
+    "NoStaticDependenciesError",
     "NotAChannelError",
     "NotFoundError",
     "NotPublishedError",
+    "NotRunnableError",
     "NothingToPublishError",
     "OfflineError",
+    "OpenError",
+    "OptionError",
     "PointerWheelError",
     "Problem",
+    "ProjectEditError",
     "ProjectError",
+    "ProviderUnavailableError",
     "RefusedError",
     "RemoteChannelError",
     "RequirementError",
+    "RunError",
+    "RuntimeMissingError",
+    "RuntimeVersionError",
+    "ScriptError",
     "SourceError",
+    "UndeclaredModelError",
+    "UnknownProviderError",
+    "UnknownVariantError",
     "UnreachableError",
     "UsageError",
     "redact",
