@@ -66,16 +66,14 @@ class UnreachableError(ModelDepsError):
     def __init__(self, what: str, failures: Sequence[SourceError], *, hint: str | None = None) -> None:
         self.failures = tuple(failures)
         """What each source answered, in the order in which they were asked."""
-        tried = (
-            "\n".join(f"{one.url}: {one.reason}" for one in failures) or "nothing: no channel is configured"
-        )
+        tried = "\n".join(f"{one.url}: {one.reason}" for one in failures) or "nothing"
         super().__init__(f"could not fetch {what}", ("tried", tried), hint=hint or _hint(failures))
 
 
 def _hint(failures: Sequence[SourceError]) -> str:
     if not failures:
         return "name a channel in [tool.modeldeps] channels or in MODELDEPS_CHANNELS"
-    return "modeldeps doctor tells which channels can be reached; a later `modeldeps sync` goes on where this stopped"
+    return "`modeldeps doctor` tells which channels can be reached"
 
 
 class DigestError(ModelDepsError):
@@ -96,7 +94,7 @@ class DigestError(ModelDepsError):
             *([("part", part)] if part else []),
             ("expected", f"sha256 {expected}"),
             ("found", f"sha256 {found}"),
-            hint="tell the source's owner, or take the source out of the channels; nothing else was tried in its place",
+            hint="tell the owner of the source, or take it out of the channels; no other was tried instead",
         )
 
 

@@ -31,13 +31,11 @@ def read_url(url: str, *, limit: int, headers: Mapping[str, str] | None = None) 
     while True:
         try:
             return _read(url, limit, dict(headers or {}))
-        except NotFoundError:
+        except NotFoundError:  # noqa: PERF203 - one request a round
             raise
-        except BrokenTransferError as error:
+        except SourceError as error:
             if not patience.wait(error):
                 raise UnreachableError(redact(url), [error]) from None
-        except SourceError as error:
-            raise UnreachableError(redact(url), [error]) from None
 
 
 def _read(url: str, limit: int, headers: dict[str, str]) -> bytes:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse, PoolManager
 
-MAX_REDIRECTS = 10
+MAX_WHOLE, _PART = 200, 206
+_REDIRECTS = 10
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection must stand."""
 READ_TIMEOUT = 30.0
 """Seconds until the next bytes must come."""
 
+_WHOLE, _PART = 200, 206
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _EVERYWHERE = frozenset({"accept", "accept-encoding", "range", "user-agent"})
@@ -64,7 +66,7 @@ class HttpTransport:
     def _ask(self, url: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
         from urllib3.exceptions import HTTPError
 
-        plain, authorization = split_credentials(url)
+        plain, authorization = _split(url)
         sent = {**headers, **({"Authorization": authorization} if authorization else {})}
         try:
             return self._pool(plain).request(
@@ -76,7 +78,6 @@ class HttpTransport:
     def _pool(self, url: str) -> PoolManager:
         """Return the connections for a URL: direct, or through the proxy that the system names."""
         from urllib3 import PoolManager, ProxyManager, Timeout
-        from urllib3.util import make_headers
 
         proxy = Origin.of(url).proxy()
         if proxy not in self._pools:
@@ -85,12 +86,17 @@ class HttpTransport:
                 self._pools[proxy] = PoolManager(retries=False, timeout=timeout)
             else:
                 plain, authorization = split_credentials(proxy)
-                secret = {
-                    **make_headers(),
-                    **({"proxy-authorization": authorization} if authorization else {}),
-                }
+                secret = {"proxy-authorization": authorization} if authorization else {}
                 self._pools[proxy] = ProxyManager(plain, proxy_headers=secret, retries=False, timeout=timeout)
         return self._pools[proxy]
+
+
+def _split(url: str) -> tuple[str, str]:
+    try:
+        Origin.of(url)
+        return split_credentials(url)
+    except ValueError:
+        raise RefusedError(url, "it is no URL that can be asked") from None
 
 
 def _target(url: str, location: str | None) -> str:
@@ -105,9 +111,7 @@ def _target(url: str, location: str | None) -> str:
     if after.scheme not in ("http", "https") or not after.host:
         raise RefusedError(url, f"it redirects to {redact(target)}, which is no http URL")
     if before.scheme == "https" and after.scheme == "http":
-        raise RefusedError(
-            url, f"it redirects from https to {redact(target)}, which anybody on the way may alter"
-        )
+        raise RefusedError(url, f"it redirects from https to {redact(target)}, which is not protected")
     if before == after:
         return before.with_credentials_of(url, target)
     return split_credentials(target)[0]
@@ -119,27 +123,23 @@ def _body(response: BaseHTTPResponse, url: str, start: int) -> Body:
     if status in (404, 410):
         raise NotFoundError(url, f"{status}, it is not there")
     if status in _BUSY:
-        raise BrokenTransferError(
-            url,
-            f"{status} {_reasons.phrase(status)}",
-            retry_after=_reasons.retry_after(headers.get("Retry-After")),
-        )
-    if status not in (200, 206) or (status == 206 and not start):  # noqa: PLR2004 - HTTP's numbers
+        wait = _reasons.retry_after(headers.get("Retry-After"))
+        raise BrokenTransferError(url, f"{status} {_reasons.phrase(status)}", retry_after=wait)
+    if status != _WHOLE and not (status == _PART and start):
         raise RefusedError(url, f"{status} {_reasons.phrase(status)}")
     if (coding := headers.get("Content-Encoding", "identity").strip().lower()) not in ("", "identity"):
         raise RefusedError(url, f"it sends the bytes encoded ({ascii(coding)[:40]}), which was not asked for")
-    begin, size = (
-        (0, _length(headers.get("Content-Length"))) if status == 200 else _range(url, response, start)
-    )
-    return Body(begin, size, _blocks(response, url), response.close)
+    if status == _PART:
+        return Body(start, _range(url, headers, start), _blocks(response, url), response.close)
+    return Body(0, _length(headers.get("Content-Length")), _blocks(response, url), response.close)
 
 
-def _range(url: str, response: BaseHTTPResponse, start: int) -> tuple[int, int | None]:
-    """Return the offset and the whole size that a 206 answer states (RFC 9110, section 14.4)."""
-    found = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+def _range(url: str, headers: Mapping[str, str], start: int) -> int | None:
+    """Return the whole size that a 206 answer states (RFC 9110, section 14.4), its offset checked."""
+    found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if found is None or int(found[1]) != start:
         raise RefusedError(url, f"it answers a request for the bytes from {start} on with another range")
-    return start, None if found[3] == "*" else int(found[3])
+    return None if found[3] == "*" else int(found[3])
 
 
 def _length(text: str | None) -> int | None:

@@ -43,7 +43,7 @@ class Origin:
 
 
 def split_credentials(url: str) -> tuple[str, str]:
-    """Return a URL without its credentials, and the value of the Authorization header that they make (RFC 7617)."""
+    """Return a URL without its credentials, and the Authorization header that they make (RFC 7617)."""
     parts = urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
     plain = urlunsplit(parts._replace(netloc=host, fragment=""))

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from modeldeps.errors import BrokenTransferError, RefusedError, SourceError
 
 
-def failure(url: str, error: Exception) -> SourceError:
+def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a table
     """Turn what urllib3 or a socket raised into an error of ours; the text of theirs may hold tokens."""
     from urllib3 import exceptions
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from modeldeps.errors import BrokenTransferError
+from modeldeps.errors import BrokenTransferError, SourceError
 
 ATTEMPTS = 4
 """Requests in a row without progress, to one source, for one thing."""
@@ -37,8 +35,10 @@ class Patience:
         if count >= PROGRESS:
             self.failures = 0
 
-    def wait(self, error: BrokenTransferError) -> bool:
+    def wait(self, error: SourceError) -> bool:
         """Pause before the next request; False, at once, when there should be none."""
+        if not isinstance(error, BrokenTransferError):
+            return False
         self.failures += 1
         self.total += 1
         pause = max(error.retry_after or 0.0, FIRST_PAUSE * 2 ** (self.failures - 1))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from typing_extensions import Self
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
+
+    from typing_extensions import Self
 
 MAX_BLOCK = 1 << 20
 """Bytes of one block of a body, at most."""
