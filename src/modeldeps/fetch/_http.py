@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse, PoolManager
 
-MAX_WHOLE, _PART = 200, 206
-_REDIRECTS = 10
+MAX_REDIRECTS = 10
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection must stand."""
 READ_TIMEOUT = 30.0
