@@ -1,0 +1,82 @@
+"""Errors about editing a project's declaration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modeldeps.errors._base import FOUND_WRONG, WRONG_USAGE, ModelDepsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ProjectEditError(ModelDepsError):
+    """A pyproject.toml can't be edited without harm; nothing was written."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, file: object, key: str) -> None:
+        super().__init__(
+            f"{file} is written in a way that can't be edited safely, and was left as it is",
+            ("key", key),
+            hint="edit that key by hand; `modeldeps check` tells whether the result is right",
+        )
+
+
+class NoProjectError(ModelDepsError):
+    """There is no project to read or to edit."""
+
+    exit_status = WRONG_USAGE
+
+    def __init__(self, start: object) -> None:
+        super().__init__(
+            "there is no pyproject.toml in this folder or above it",
+            ("folder", start),
+            hint="run the command in a project, or name its file with --project",
+        )
+
+
+class NoStaticDependenciesError(ModelDepsError):
+    """A project has no list of its own to which a model could be added."""
+
+    exit_status = WRONG_USAGE
+
+    def __init__(self, file: object, *, reason: str, hint: str) -> None:
+        super().__init__(f"{file} has no list of dependencies to add to", ("reason", reason), hint=hint)
+
+
+class UndeclaredModelError(ModelDepsError):
+    """A model that should be removed is not declared."""
+
+    exit_status = WRONG_USAGE
+
+    def __init__(self, name: str, file: object, *, declared: Sequence[str], near: Sequence[str]) -> None:
+        hint = f"did you mean `modeldeps remove {near[0]}`?" if near else None
+        super().__init__(
+            f"{file} does not declare the model {name!r}",
+            ("declared", ", ".join(declared) or "no models"),
+            hint=hint,
+        )
+
+
+class BackendTooOldError(ModelDepsError):
+    """A build backend is too old to take dependencies from a plugin."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, backend: str, *, found: str, floor: str) -> None:
+        super().__init__(
+            f"this {backend} can't take models as dependencies",
+            ("expected", f"{backend} {floor} or newer"),
+            ("found", found),
+            hint=f'write "{backend}>={floor}" in build-system.requires',
+        )
+
+
+class ScriptError(ModelDepsError):
+    """A script has no inline metadata that can be edited (PEP 723)."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, file: object, reason: str) -> None:
+        super().__init__(f"{file} can't be edited", ("reason", reason))

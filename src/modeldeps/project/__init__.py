@@ -1,0 +1,40 @@
+"""A project's declaration: which models its pyproject.toml asks for, how it is read, how it is edited."""
+
+from __future__ import annotations
+
+from modeldeps.project._conflicts import static_conflicts, static_hint
+from modeldeps.project._declaration import (
+    RUNTIMES,
+    Declaration,
+    find,
+    load,
+    parse,
+    read,
+    requirements,
+)
+from modeldeps.project._edit import Edited, Place, add, form_for, locks_static_only, remove, requirements_of
+from modeldeps.project._pyproject import Backend, Pyproject
+from modeldeps.project._static import StaticModel, static_models
+
+__all__ = [
+    "RUNTIMES",
+    "Backend",
+    "Declaration",
+    "Edited",
+    "Place",
+    "Pyproject",
+    "StaticModel",
+    "add",
+    "find",
+    "form_for",
+    "load",
+    "locks_static_only",
+    "parse",
+    "read",
+    "remove",
+    "requirements",
+    "requirements_of",
+    "static_conflicts",
+    "static_hint",
+    "static_models",
+]

@@ -1,0 +1,132 @@
+"""A pyproject.toml while it is edited: comments, order and line ends stay as they were."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from modeldeps.errors import ProjectEditError
+from modeldeps.files import write_atomically
+from modeldeps.project._pyproject import decode
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOUCHED = (
+    ("build-system", "requires"),
+    ("project", "dependencies"),
+    ("project", "optional-dependencies"),
+    ("project", "dynamic"),
+    ("dependency-groups",),
+    ("tool", "modeldeps"),
+    ("tool", "hatch", "metadata", "hooks", "modeldeps"),
+)
+"""The keys that an edit may change; all others must read the same afterwards."""
+
+
+class Document:
+    """The text of one TOML file, edited through its tables."""
+
+    def __init__(self, text: str, file: Path) -> None:
+        import tomlkit
+
+        self.file = file
+        self._before = decode(text.encode("utf-8"), file)
+        self._parse = tomlkit.parse
+        self._newline = "\r\n" if "\r\n" in text else "\n"
+        self._root: Any = tomlkit.parse(text)
+
+    @classmethod
+    def open(cls, file: Path) -> Document:
+        """Read a file. Raises ProjectError where it is not TOML in UTF-8."""
+        data = file.read_bytes()
+        decode(data, file)
+        return cls(data.decode("utf-8"), file)
+
+    @property
+    def text(self) -> str:
+        """The text as it is now."""
+        return str(self._root.as_string())
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The plain values of the text as it is now."""
+        return decode(self.text.encode("utf-8"), self.file)
+
+    @property
+    def root(self) -> Mapping[str, Any]:
+        """The live tables; a change to one of their arrays is a change of the text."""
+        found: Mapping[str, Any] = self._root
+        return found
+
+    def table(self, *keys: str) -> MutableMapping[str, Any]:
+        """Return a table; one that is missing is written at the end of the file under a header of its own."""
+        found = self._find(keys)
+        if found is None:
+            header = f"[{'.'.join(keys)}]{self._newline}"
+            gap = "" if not self.text else self._newline if self.text.endswith("\n") else 2 * self._newline
+            self._root = self._parse(self.text + gap + header)
+            found = self._find(keys)
+        if found is None:
+            raise ProjectEditError(self.file, ".".join(keys))
+        return found
+
+    def _find(self, keys: tuple[str, ...]) -> MutableMapping[str, Any] | None:
+        found: Any = self._root
+        for key in keys:
+            found = found.get(key) if isinstance(found, MutableMapping) else None
+        return found if isinstance(found, MutableMapping) else None
+
+    def array(self, table: MutableMapping[str, Any], key: str) -> Any:  # noqa: ANN401 - tomlkit's Array
+        """Return the array at a key, made where it is missing. Raises ProjectEditError on another value."""
+        import tomlkit
+
+        if key not in table:
+            table[key] = tomlkit.array()
+        if not isinstance(table[key], list):
+            raise ProjectEditError(self.file, key)
+        return table[key]
+
+    def save(self) -> bool:
+        """
+        Write the file if it changed; True if it did.
+
+        Raises ProjectEditError, and writes nothing, where the text would not read as it should.
+        """
+        text, after = self.text, self.values
+        if after == self._before:
+            return False
+        if _elsewhere(after) != _elsewhere(self._before):
+            raise ProjectEditError(self.file, "the other tables")
+        target = self.file.resolve()
+        mode = target.stat().st_mode
+        write_atomically(target, text.encode("utf-8"))
+        target.chmod(mode)
+        return True
+
+
+def discard(array: Any, wanted: Callable[[object], bool]) -> Iterator[str]:  # noqa: ANN401 - tomlkit's Array
+    """Take out each entry that is wanted, and yield it."""
+    for index in reversed(range(len(array))):
+        if wanted(array[index]):
+            yield str(array.pop(index))
+
+
+def _elsewhere(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document without what an edit may change, and without tables that are empty then."""
+    found = copy.deepcopy(dict(document))
+    for path in TOUCHED:
+        parents: list[tuple[dict[str, Any], str]] = []
+        table: Any = found
+        for key in path:
+            if not isinstance(table, dict) or key not in table:
+                break
+            parents.append((table, key))
+            table = table[key]
+        if len(parents) == len(path):
+            parents[-1][0].pop(parents[-1][1])
+            for parent, key in reversed(parents[:-1]):
+                if parent[key] == {}:
+                    parent.pop(key)
+    return found
