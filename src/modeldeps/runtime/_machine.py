@@ -1,0 +1,77 @@
+"""The facts about this machine that a choice rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import UnknownProviderError
+from modeldeps.runtime import _cuda
+from modeldeps.runtime._facts import Fact, Fails, Works
+from modeldeps.runtime._installed import Absent, Runtime, installed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+AUTO = "auto"
+"""The provider that stands for the best one that works here."""
+
+PROVIDERS: Mapping[str, str] = MappingProxyType(
+    {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+)
+"""Execution providers by the name that users write, the best one first, with ONNX Runtime's names."""
+
+_PROBES: Mapping[str, Callable[[Runtime], Fact]] = {
+    "cuda": _cuda.probe,
+    "cpu": lambda runtime: Works(str(runtime)),
+}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was found out about ONNX Runtime and its execution providers."""
+
+    runtime: Runtime | Absent
+    """The ONNX Runtime of this environment."""
+    providers: Mapping[str, Fact] = field(default_factory=dict, hash=False)
+    """What is known of each provider that was looked at."""
+
+    def without(self, provider: str, fact: Fails) -> Machine:
+        """Return the same machine on which a provider turned out not to work."""
+        return replace(self, providers={**self.providers, provider: fact})
+
+
+def machine(providers: Sequence[str] = tuple(PROVIDERS)) -> Machine:
+    """
+    Find out what works here, without importing onnxruntime.
+
+    Only the named providers are looked at; looking at `cuda` starts CUDA in this process.
+    """
+    runtime = installed()
+    if isinstance(runtime, Absent):
+        return Machine(runtime)
+    return Machine(runtime, {name: _PROBES[name](runtime) for name in providers})
+
+
+def assumed(kind: str) -> Machine:
+    """Return a machine on which the newest ONNX Runtime of a kind works: `cpu`, or `cuda` for both."""
+    names = ["cpu"] if kind == "cpu" else list(PROVIDERS)
+    unknown = Runtime(version="", package="onnxruntime", folder=Path())
+    return Machine(unknown, {one: Works(f"as if the runtime of {kind!r} were installed") for one in names})
+
+
+def provider_name(text: object) -> str:
+    """
+    Return a provider's name in its one spelling; ONNX Runtime's own names are understood.
+
+    Raises UnknownProviderError.
+    """
+    word = text.strip().lower() if isinstance(text, str) else ""
+    if word == AUTO or word in PROVIDERS:
+        return word
+    for name, full in PROVIDERS.items():
+        if word == full.lower():
+            return name
+    raise UnknownProviderError(text, [AUTO, *PROVIDERS])
