@@ -33,6 +33,16 @@ ModelDepsError
 ├── ProjectEditError            a pyproject.toml can't be edited without harm
 ├── ScriptError                 a script's metadata (PEP 723) can't be edited
 ├── UndeclaredModelError        a project does not declare a model
+├── BuildToolError              a package that building needs isn't installed
+├── CorruptModelError           a file is not the model that its name promises
+├── ExampleError                a golden example does not fit the model
+├── FileChangedError            a file changed while a release was made of it
+├── FolderInUseError            a new model project would land on other files
+├── GoldenOutputError           a variant computes other outputs than its example
+├── NotAModelProjectError       a folder is no model project
+├── RefusedFormatError          a file of a release would run code when opened
+├── NotWholeError               this installation of modeldeps lacks a part of itself
+├── StepFailedError             a step of the demo failed
 └── UsageError
 """
 
@@ -53,6 +63,7 @@ from modeldeps.errors._channel import (
     PointerWheelError,
     RemoteChannelError,
 )
+from modeldeps.errors._cli import NotWholeError, StepFailedError
 from modeldeps.errors._fetch import (
     BrokenTransferError,
     DigestError,
@@ -70,6 +81,16 @@ from modeldeps.errors._project import (
     ProjectEditError,
     ScriptError,
     UndeclaredModelError,
+)
+from modeldeps.errors._release import (
+    BuildToolError,
+    CorruptModelError,
+    ExampleError,
+    FileChangedError,
+    FolderInUseError,
+    GoldenOutputError,
+    NotAModelProjectError,
+    RefusedFormatError,
 )
 from modeldeps.errors._runtime import (
     InputError,
@@ -104,12 +125,18 @@ __all__ = [
     "BackendTooOldError",
     "BlobsError",
     "BrokenTransferError",
+    "BuildToolError",
     "ChangedFileError",
     "ChannelError",
     "ChannelFullError",
     "ChannelWriteError",
     "ConfigError",
+    "CorruptModelError",
     "DigestError",
+    "ExampleError",
+    "FileChangedError",
+    "FolderInUseError",
+    "GoldenOutputError",
     "IndexPageError",
     "InputError",
     "InvalidFileError",
@@ -121,9 +148,11 @@ __all__ = [
     "NoProjectError",
     "NoStaticDependenciesError",
     "NotAChannelError",
+    "NotAModelProjectError",
     "NotFoundError",
     "NotPublishedError",
     "NotRunnableError",
+    "NotWholeError",
     "NothingToPublishError",
     "OfflineError",
     "OpenError",
@@ -134,6 +163,7 @@ __all__ = [
     "ProjectError",
     "ProviderUnavailableError",
     "RefusedError",
+    "RefusedFormatError",
     "RemoteChannelError",
     "RequirementError",
     "RunError",
@@ -141,6 +171,7 @@ __all__ = [
     "RuntimeVersionError",
     "ScriptError",
     "SourceError",
+    "StepFailedError",
     "UndeclaredModelError",
     "UnknownProviderError",
     "UnknownVariantError",
