@@ -28,7 +28,11 @@ def package_folder() -> Path:
 
 
 def digits_folder() -> Path:
-    """Return the digits projects: inside the package, or beside the sources in a checkout. Raises NotWholeError."""
+    """
+    Return the folder of the digits projects: in the package, or beside the sources in a checkout.
+
+    Raises NotWholeError.
+    """
     for folder in (package_folder() / DIGITS, package_folder().parents[1] / "fixtures" / "digits"):
         if folder.is_dir():
             return folder

@@ -7,10 +7,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modeldeps.cli._output import say
 from modeldeps.errors import StepFailedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Stage:
         return done.stdout
 
     def _environ(self) -> dict[str, str]:
-        """Return the environment of the commands: the user's, with the store of the demo and no other settings."""
+        """Return the commands' environment: the user's, with the demo's store and no other settings."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("MODELDEPS_")}
         kept.pop("PYTHONPATH", None)
         kept.pop("VIRTUAL_ENV", None)

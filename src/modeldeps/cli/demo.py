@@ -123,12 +123,12 @@ def _install(stage: Stage, name: str, wheels: Path, channel: Path) -> Path:
 
 def _write_project(project: Path, channel: Path) -> None:
     """Copy the project and name the channel in it, as its author would."""
-    import tomlkit  # noqa: PLC0415 - at first use
+    import tomlkit
 
     shutil.copytree(digits_folder() / "app", project, ignore=shutil.ignore_patterns("__pycache__"))
     file = project / "pyproject.toml"
     document = tomlkit.parse(file.read_text(encoding="utf-8"))
-    document["tool"]["modeldeps"]["channels"] = [channel.as_uri() + "/"]  # type: ignore[index]
+    document["tool"]["modeldeps"]["channels"] = [channel.as_uri() + "/"]
     file.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 

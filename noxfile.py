@@ -1,0 +1,56 @@
+"""Sessions for developers: `nox -s tests`, `nox -s lint`, `nox -s docs`, `nox -s changelog`."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.sessions = ["lint", "tests", "docs"]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    session.install(".[test]")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    session.install(".[test]")
+    session.run("pytest", "tests/property", *session.posargs, env={"HYPOTHESIS_PROFILE": "thorough"})
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    session.install("-e", ".[lint]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    session.install(".[docs]")
+    session.run("python", "docs/generate.py", "--check")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def fixtures(session: nox.Session) -> None:
+    session.install("-e", ".[fixtures]")
+    session.run("python", "fixtures/make.py")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    session.install(".[cpu]")
+    for name in ("import", "load", "run", "fetch"):
+        session.run("python", f"benchmarks/{name}.py")
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    session.install("towncrier")
+    session.run("towncrier", "build", "--yes", *session.posargs)
