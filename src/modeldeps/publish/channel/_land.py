@@ -1,0 +1,164 @@
+"""Bring bytes into a channel so that each name, once it is there, means whole and proved bytes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from modeldeps.digest import BLOCK, new_hash
+from modeldeps.errors import ChangedFileError
+from modeldeps.files import flush_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modeldeps.progress import Reporter
+
+STALE = 24 * 3600.0
+"""Seconds after which a file of a killed publisher is removed."""
+PATIENCE = 2.0
+"""Seconds for which a file is tried to be replaced while somebody reads the old one (Windows)."""
+_NO_LINKS = frozenset(
+    {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL, errno.EXDEV}
+)
+
+
+class Landing:
+    """A folder inside the channel where files are written before they get their names."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def sweep(self) -> None:
+        """Remove what killed publishers left, once it is a day old."""
+        oldest = time.time() - STALE
+        with suppress(OSError):
+            for one in self.folder.glob("*.part"):
+                if one.stat().st_mtime < oldest:
+                    one.unlink(missing_ok=True)
+
+    def put(self, target: Path, data: bytes) -> bool:
+        """Make a file say these bytes; False when it said so already. Raises OSError."""
+        if _says(target, data):
+            return False
+        part = self._write(data)
+        try:
+            make_folder(target.parent)
+            replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        flush_folder(target.parent)
+        return True
+
+    def claim(self, target: Path, data: bytes) -> bool:
+        """Make a file that must not be there yet; False when it is, whoever was first. Raises OSError."""
+        if target.exists():
+            return False
+        part = self._write(data)
+        try:
+            make_folder(target.parent)
+            won = _name_once(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        flush_folder(target.parent)
+        return won
+
+    def copy(self, source: Path, target: Path, digest: str, reporter: Reporter) -> None:
+        """Copy a blob, proving its digest on the way. Raises OSError, ChangedFileError."""
+        part = self._part()
+        try:
+            running = new_hash()
+            with source.open("rb") as stream, part.open("xb") as out:
+                while block := stream.read(BLOCK):
+                    running.update(block)
+                    out.write(block)
+                    reporter.advance(len(block))
+                out.flush()
+                os.fsync(out.fileno())
+            if (found := running.hexdigest()) != digest:
+                raise ChangedFileError(source, expected=f"sha256:{digest}", found=f"sha256:{found}")
+            make_folder(target.parent)
+            replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        flush_folder(target.parent)
+
+    def _part(self) -> Path:
+        return self.folder / f"{secrets.token_hex(12)}.part"
+
+    def _write(self, data: bytes) -> Path:
+        part = self._part()
+        try:
+            with part.open("xb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return part
+
+
+def _says(target: Path, data: bytes) -> bool:
+    try:
+        return target.stat().st_size == len(data) and target.read_bytes() == data
+    except FileNotFoundError:
+        return False
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, and bring the new names to disk."""
+    missing = list(_missing(folder))
+    folder.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        flush_folder(one.parent)
+
+
+def _missing(folder: Path) -> Iterator[Path]:
+    for one in (folder, *folder.parents):
+        if one.exists():
+            return
+        yield one
+
+
+def replace(part: Path, target: Path) -> None:
+    """Give a file its name; Windows refuses while somebody reads the old one, so try again."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            part.replace(target)
+        except PermissionError:  # noqa: PERF203 - one try is the rule
+            if os.name != "nt" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _name_once(part: Path, target: Path) -> bool:
+    """Give a file a name that nobody has; a hard link does that without a race, a rename on Windows too."""
+    try:
+        if os.name == "nt":
+            part.rename(target)
+        else:
+            os.link(part, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _name_once_without_links(part, target)
+    return True
+
+
+def _name_once_without_links(part: Path, target: Path) -> bool:
+    """Do it with a look and a rename; only the lock stands between two publishers here."""
+    if target.exists():
+        return False
+    part.rename(target)
+    return True

@@ -1,0 +1,162 @@
+"""Add a release to a channel: blobs first, then the wheel, then the index."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modeldeps.digest import sha256_file
+from modeldeps.errors import AlreadyPublishedError, ChannelFullError, ChannelWriteError, NotPublishedError
+from modeldeps.names import normalize
+from modeldeps.progress import Reporter
+from modeldeps.publish.channel._dist import Offered, read_dist
+from modeldeps.publish.channel._folder import ChannelFolder
+from modeldeps.publish.channel._lock import publisher_lock
+from modeldeps.publish.channel._write import refresh, wheel_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from modeldeps.manifest import File
+
+ROOM = 4 << 20
+"""Bytes that must stay free beside the blobs, for the wheel, the indexes and the pages."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What became of one release."""
+
+    name: str
+    """The model."""
+    version: str
+    """`2.1.0`."""
+    wheel: Path
+    """Where its wheel lies in the channel."""
+    new: bool
+    """Whether it was not in the channel before."""
+    bytes_copied: int
+    """Bytes of blobs that were not in the channel before."""
+
+
+def publish(dist: Path, channel: Path, *, reporter: Reporter | None = None) -> tuple[Published, ...]:
+    """
+    Add the releases of a dist folder, or of one wheel with `blobs/` beside it, to a channel's folder.
+
+    Everything is checked before anything is written: the wheels, each blob's size, digest and
+    chunks, and that no version is in the channel with other bytes. The channel is made where there is none.
+    Raises NothingToPublishError, PointerWheelError, ManifestError, BlobsError, AlreadyPublishedError,
+    NotAChannelError, ChannelFullError, ChannelWriteError.
+    """
+    heard = reporter or Reporter()
+    folder = ChannelFolder(channel)
+    offers = read_dist(dist, channel, heard)
+    for offer in offers:
+        _is_new(folder, offer)
+    with _writing(folder):
+        folder.create()
+        folder.landing.sweep()
+        copied = [_copy_blobs(folder, offer, heard) for offer in offers]
+        return tuple(_add(folder, offer, count, heard) for offer, count in zip(offers, copied, strict=True))
+
+
+def yank(channel: Path, name: str, version: str, *, reason: str, undo: bool = False) -> bool:
+    """
+    Withdraw a release (PEP 592): installers take it only where it is pinned. With `undo`, take that back.
+
+    Returns whether anything changed. Raises NotAChannelError, NotPublishedError, InvalidNameError,
+    ChannelWriteError.
+    """
+    folder = ChannelFolder(channel)
+    folder.check()
+    model = normalize(name)
+    with _writing(folder), publisher_lock(folder.lock, Reporter()):
+        record = folder.record(model, version) if version in folder.versions(model) else None
+        if record is None:
+            raise NotPublishedError(model, version, folder.versions(model))
+        words = "" if undo else " ".join(reason.split()) or "no reason given"
+        changed = folder.landing.put(folder.record_file(model, version), record.withdrawn(words).dump())
+        refresh(folder, model)
+    return changed
+
+
+def _is_new(folder: ChannelFolder, offer: Offered) -> bool:
+    """Tell whether a release is not in the channel yet. Raises AlreadyPublishedError for other bytes."""
+    manifest = offer.wheel.manifest
+    target = wheel_file(folder, manifest.name, manifest.version)
+    if not target.exists():
+        return True
+    record = folder.record(manifest.name, manifest.version)
+    published = record.sha256 if record else sha256_file(target)
+    if published != offer.wheel.sha256:
+        raise AlreadyPublishedError(
+            manifest.name, manifest.version, published=published, offered=offer.wheel.sha256
+        )
+    return False
+
+
+def _copy_blobs(folder: ChannelFolder, offer: Offered, reporter: Reporter) -> int:
+    """Copy the blobs that the channel does not have, and return their bytes."""
+    missing = [(file, path) for file, path in offer.blobs if path != folder.blob(file.sha256)]
+    todo = [(file, path) for file, path in missing if not _has(folder, file)]
+    total = sum(file.size for file, _ in todo)
+    _check_room(folder, total)
+    reporter.begin(f"publishing {offer.wheel.manifest.name} {offer.wheel.manifest.version}", total=total)
+    try:
+        for file, path in todo:
+            folder.landing.copy(path, folder.blob(file.sha256), file.sha256, reporter)
+    finally:
+        reporter.end()
+    return total
+
+
+def _has(folder: ChannelFolder, file: File) -> bool:
+    """Tell whether the channel holds a blob with the right bytes; a damaged one is replaced."""
+    path = folder.blob(file.sha256)
+    try:
+        return path.stat().st_size == file.size and sha256_file(path) == file.sha256
+    except FileNotFoundError:
+        return False
+
+
+def _check_room(folder: ChannelFolder, needed: int) -> None:
+    free = shutil.disk_usage(folder.root).free
+    if needed and needed + ROOM > free:
+        raise ChannelFullError(folder.root, needed=needed + ROOM, free=free)
+
+
+def _add(folder: ChannelFolder, offer: Offered, copied: int, reporter: Reporter) -> Published:
+    """Give the wheel its name, once and for ever, then bring the indexes to it."""
+    name, version = offer.wheel.manifest.name, offer.wheel.manifest.version
+    target = wheel_file(folder, name, version)
+    with publisher_lock(folder.lock, reporter):
+        new = folder.landing.claim(target, offer.wheel.data)
+        if not new:
+            _is_new(folder, offer)
+            folder.landing.put(target, offer.wheel.data)  # where it was damaged since
+        refresh(folder, name)
+    return Published(name, version, target, new=new, bytes_copied=copied)
+
+
+@contextmanager
+def _writing(folder: ChannelFolder) -> Iterator[None]:
+    """Turn what the system refuses into the project's error."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ChannelWriteError(
+            folder.root, error.filename or folder.root, reason, hint=_hint(error)
+        ) from error
+
+
+def _hint(error: OSError) -> str | None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "free some space and publish again; what the channel held before is unchanged"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "publish as a user who may write to the channel's folder"
+    return None
