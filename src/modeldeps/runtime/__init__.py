@@ -5,8 +5,10 @@ from __future__ import annotations
 from modeldeps.runtime._decide import Accepted, Candidate, Decision, Rejected, decide
 from modeldeps.runtime._facts import Fact, Fails, Works
 from modeldeps.runtime._installed import Absent, Runtime, installed
+from modeldeps.runtime._load import find, load, path
 from modeldeps.runtime._machine import AUTO, PROVIDERS, Machine, assumed, machine, provider_name
-from modeldeps.runtime._select import decide_here, obstacle, select
+from modeldeps.runtime._model import Model
+from modeldeps.runtime._select import decide_here, machine_for, obstacle, select
 
 __all__ = [
     "AUTO",
@@ -18,15 +20,20 @@ __all__ = [
     "Fact",
     "Fails",
     "Machine",
+    "Model",
     "Rejected",
     "Runtime",
     "Works",
     "assumed",
     "decide",
     "decide_here",
+    "find",
     "installed",
+    "load",
     "machine",
+    "machine_for",
     "obstacle",
+    "path",
     "provider_name",
     "select",
 ]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modeldeps.config import settings
+from modeldeps.errors import UnknownVariantError
 from modeldeps.runtime._decide import decide
-from modeldeps.runtime._machine import AUTO, assumed, machine
+from modeldeps.runtime._machine import AUTO, PROVIDERS, Machine, assumed, machine, provider_name
 from modeldeps.runtime._refuse import refusal
 
 if TYPE_CHECKING:
@@ -22,7 +23,19 @@ def decide_here(manifest: Manifest, *, provider: str | None = None, variant: str
     Raises UnknownProviderError, UnknownVariantError, ConfigError.
     """
     asked = settings().provider if provider is None else provider
-    return decide(manifest, machine(), provider=asked, variant=variant)
+    return decide(manifest, machine_for(manifest, asked), provider=asked, variant=variant)
+
+
+def machine_for(manifest: Manifest, provider: str) -> Machine:
+    """
+    Find out about the providers that matter: those asked for that a variant is meant for.
+
+    So a model that has nothing for CUDA never starts CUDA. Raises UnknownProviderError.
+    """
+    asked = provider_name(provider)
+    names = tuple(PROVIDERS) if asked == AUTO else (asked,)
+    wanted = [one.providers for one in manifest.variants]
+    return machine([name for name in names if any(not one or name in one for one in wanted)])
 
 
 def select(manifest: Manifest, *, runtime: str | None = None) -> tuple[Variant, ...]:
@@ -37,9 +50,16 @@ def select(manifest: Manifest, *, runtime: str | None = None) -> tuple[Variant, 
         decide_here(manifest) if runtime is None else decide(manifest, assumed(runtime), provider=AUTO),
         decide(manifest, assumed("cpu"), provider=AUTO),
     )
-    names = [one.chosen.variant for one in decisions if one.chosen] or [manifest.default[0]]
-    found = manifest.variant(names[0])
-    return () if found is None else (found,)
+    names = [one.chosen.variant for one in decisions if one.chosen]
+    return (named_variant(manifest, [*names, manifest.default[0]][0]),)
+
+
+def named_variant(manifest: Manifest, name: str) -> Variant:
+    """Return the variant of that name. Raises UnknownVariantError."""
+    found = manifest.variant(name)
+    if found is None:
+        raise UnknownVariantError(f"{manifest.name} {manifest.version}", name, manifest.default)
+    return found
 
 
 def obstacle(manifest: Manifest) -> NotRunnableError | None:
@@ -49,6 +69,7 @@ def obstacle(manifest: Manifest) -> NotRunnableError | None:
     An installer that was not asked for an extra of the pointer package does not see which ONNX
     Runtime it needs, so whoever fetches bytes should say it.
     """
-    found = machine()
-    decision = decide(manifest, found, provider=settings().provider)
+    asked = settings().provider
+    found = machine_for(manifest, asked)
+    decision = decide(manifest, found, provider=asked)
     return None if decision.chosen else refusal(decision, found, manifest)
