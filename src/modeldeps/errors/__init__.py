@@ -26,8 +26,12 @@ ModelDepsError
 │   ├── BrokenTransferError
 │   ├── NotFoundError
 │   └── RefusedError
+├── StoreError                  the store can't do what it was asked for
+│   ├── BlobMissingError
+│   ├── StoreFullError
+│   ├── StoreLayoutError
+│   └── StoreReadOnlyError
 ├── UnreachableError            every source failed, each with its reason
-├── BackendTooOldError          a build backend can't take models from a plugin
 ├── NoProjectError              there is no pyproject.toml
 ├── NoStaticDependenciesError   a project has no list to add a model to
 ├── ProjectEditError            a pyproject.toml can't be edited without harm
@@ -75,7 +79,6 @@ from modeldeps.errors._fetch import (
     redact,
 )
 from modeldeps.errors._project import (
-    BackendTooOldError,
     NoProjectError,
     NoStaticDependenciesError,
     ProjectEditError,
@@ -106,6 +109,13 @@ from modeldeps.errors._runtime import (
     UnknownProviderError,
     UnknownVariantError,
 )
+from modeldeps.errors._store import (
+    BlobMissingError,
+    StoreError,
+    StoreFullError,
+    StoreLayoutError,
+    StoreReadOnlyError,
+)
 from modeldeps.errors._values import (
     ConfigError,
     InvalidFileError,
@@ -122,7 +132,7 @@ __all__ = [
     "FOUND_WRONG",
     "WRONG_USAGE",
     "AlreadyPublishedError",
-    "BackendTooOldError",
+    "BlobMissingError",
     "BlobsError",
     "BrokenTransferError",
     "BuildToolError",
@@ -172,6 +182,10 @@ __all__ = [
     "ScriptError",
     "SourceError",
     "StepFailedError",
+    "StoreError",
+    "StoreFullError",
+    "StoreLayoutError",
+    "StoreReadOnlyError",
     "UndeclaredModelError",
     "UnknownProviderError",
     "UnknownVariantError",

@@ -59,20 +59,6 @@ class UndeclaredModelError(ModelDepsError):
         )
 
 
-class BackendTooOldError(ModelDepsError):
-    """A build backend is too old to take dependencies from a plugin."""
-
-    exit_status = FOUND_WRONG
-
-    def __init__(self, backend: str, *, found: str, floor: str) -> None:
-        super().__init__(
-            f"this {backend} can't take models as dependencies",
-            ("expected", f"{backend} {floor} or newer"),
-            ("found", found),
-            hint=f'write "{backend}>={floor}" in build-system.requires',
-        )
-
-
 class ScriptError(ModelDepsError):
     """A script has no inline metadata that can be edited (PEP 723)."""
 

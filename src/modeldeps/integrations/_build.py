@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modeldeps.errors import ProjectError
-from modeldeps.project import Pyproject, parse, requirements, static_conflicts, static_hint
+from modeldeps.project import Pyproject, additions, parse, static_conflicts, static_hint
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Additions = tuple[list[str], dict[str, list[str]]]
 
 
-def additions(folder: Path) -> Additions | None:
+def added_by(folder: Path) -> Additions | None:
     """
     Return the dependencies and extras that a project's table adds to its metadata; None where it adds none.
 
@@ -29,7 +29,7 @@ def additions(folder: Path) -> Additions | None:
         return None
     if problems := static_conflicts(pyproject, declaration):
         raise ProjectError(file, problems, hint=static_hint(declaration))
-    return requirements(declaration)
+    return additions(pyproject, declaration)
 
 
 def fill(metadata: MutableMapping[str, Any], added: Additions | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 from hatchling.plugin import hookimpl
 
-from modeldeps.integrations._build import additions, fill
+from modeldeps.integrations._build import added_by, fill
 
 
 class ModelsMetadataHook(MetadataHookInterface):
@@ -18,7 +18,7 @@ class ModelsMetadataHook(MetadataHookInterface):
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Change the project table in place. Raises ProjectError."""
-        fill(metadata, additions(Path(self.root)))
+        fill(metadata, added_by(Path(self.root)))
 
 
 @hookimpl

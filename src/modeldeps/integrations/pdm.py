@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modeldeps.integrations._build import additions, fill
+from modeldeps.integrations._build import added_by, fill
 
 if TYPE_CHECKING:
     from pdm.backend.hooks import Context
@@ -16,7 +16,7 @@ class ModelsHook:
     def pdm_build_initialize(self, context: Context) -> None:
         """Change the metadata before anything is built. Raises ProjectError."""
         metadata = context.config.metadata
-        added = additions(context.root)
+        added = added_by(context.root)
         fill(metadata, added)
         if added is not None:
             filled = {"dependencies", "optional-dependencies"} & set(metadata)

@@ -7,14 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from modeldeps.integrations._build import additions
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class Distribution(Protocol):
-    """What is used of a `setuptools.Distribution`; the same from 62.6 to 84."""
+    """What is used of a `setuptools.Distribution`; the same from 50 to 84."""
 
     src_root: str | None
     install_requires: list[str]
@@ -44,7 +42,12 @@ def finalize_distribution_options(dist: Distribution) -> None:
 
 def add_models(dist: Distribution) -> None:
     """Add the models to what setuptools has read. Raises ProjectError."""
-    added = additions(Path(dist.src_root or os.curdir))
+    folder = Path(dist.src_root or os.curdir)
+    if not (folder / "pyproject.toml").is_file():
+        return
+    from modeldeps.integrations._build import added_by  # noqa: PLC0415 - runs in every setuptools build
+
+    added = added_by(folder)
     if added is None:
         return
     dependencies, extras = added

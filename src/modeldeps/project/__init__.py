@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modeldeps.project._conflicts import static_conflicts, static_hint
+from modeldeps.project._conflicts import additions, static_conflicts, static_hint
 from modeldeps.project._declaration import (
     RUNTIMES,
     Declaration,
@@ -25,6 +25,7 @@ __all__ = [
     "Pyproject",
     "StaticModel",
     "add",
+    "additions",
     "find",
     "form_for",
     "load",

@@ -5,12 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import Problem
+from modeldeps.project._declaration import requirements
+from modeldeps.project._pyproject import distribution_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from modeldeps.project._declaration import Declaration
     from modeldeps.project._pyproject import Pyproject
+
+
+def additions(pyproject: Pyproject, declaration: Declaration) -> tuple[list[str], dict[str, list[str]]]:
+    """
+    Return what a plugin must add: the requirements of the declaration that the file does not list itself.
+
+    An sdist by pdm-backend lists them: finished metadata is written into its pyproject.toml.
+    """
+    dependencies, extras = requirements(declaration)
+    known = pyproject.table("project", "optional-dependencies")
+    added = {group: _missing(texts, known.get(group)) for group, texts in extras.items()}
+    return _missing(dependencies, pyproject.table("project").get("dependencies")), {
+        group: texts for group, texts in added.items() if texts or group not in known
+    }
 
 
 def static_conflicts(pyproject: Pyproject, declaration: Declaration) -> list[Problem]:
@@ -23,12 +39,9 @@ def static_conflicts(pyproject: Pyproject, declaration: Declaration) -> list[Pro
     """
     if "project" not in pyproject.document or not declaration.adds:
         return []
-    fields = []
-    if declaration.models or declaration.dependencies:
-        fields.append("dependencies")
-    if declaration.adds_extras:
-        fields.append("optional-dependencies")
-    return [problem for field in fields for problem in _field(pyproject, field)]
+    dependencies, extras = additions(pyproject, declaration)
+    fields = {"dependencies": bool(dependencies), "optional-dependencies": bool(extras)}
+    return [problem for field, needed in fields.items() if needed for problem in _field(pyproject, field)]
 
 
 def static_hint(declaration: Declaration) -> str:
@@ -56,3 +69,22 @@ def _field(pyproject: Pyproject, field: str) -> Iterator[Problem]:
             "project.dynamic",
             f"expected {field!r} in it; installers take an absent list for an empty one: models are lost",
         )
+
+
+def _missing(texts: list[str], listed: object) -> list[str]:
+    """Return the requirements that a list does not hold yet, whatever their spelling."""
+    known = (
+        {_spelling(text) for text in listed if isinstance(text, str)} if isinstance(listed, list) else set()
+    )
+    return [text for text in texts if _spelling(text) not in known]
+
+
+def _spelling(text: str) -> str:
+    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - at first use
+
+    try:
+        found = Requirement(text)
+    except InvalidRequirement:
+        return text
+    extras = ",".join(sorted(found.extras))
+    return f"{distribution_of(found.name)}[{extras}]{found.specifier}@{found.url};{found.marker}"

@@ -43,9 +43,6 @@ BACKENDS: Mapping[str, Backend] = {
 }
 """By the first words of `build-backend`."""
 
-PLUGIN_FLOORS = {"setuptools": "62.6"}
-"""The oldest version of a backend whose plugins can add dependencies."""
-
 
 @dataclass(frozen=True)
 class Pyproject:
