@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 from modeldeps.fetch._document import read_url
+from modeldeps.fetch._fetch import Fetched, fetch
+from modeldeps.fetch._sources import blob_url, sources
+from modeldeps.fetch._transport import Body, Transport
 
-__all__ = ["read_url"]
+__all__ = ["Body", "Fetched", "Transport", "blob_url", "fetch", "read_url", "sources"]

@@ -1,0 +1,81 @@
+"""Where things lie in a store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import StoreLayoutError
+from modeldeps.files import write_atomically
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from modeldeps.manifest import File
+
+VERSION = "1"
+"""The layout that this version reads and writes."""
+_LONGEST = 32
+"""Bytes of a `layout` file that are looked at."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The places of one store."""
+
+    root: Path
+    """Its folder."""
+
+    @property
+    def version_file(self) -> Path:
+        """Holds the layout's number."""
+        return self.root / "layout"
+
+    @property
+    def blobs(self) -> Path:
+        """Holds `ab/<digest>` for each blob."""
+        return self.root / "blobs" / "sha256"
+
+    @property
+    def partial(self) -> Path:
+        """Holds what is not a blob yet, and the locks."""
+        return self.root / "partial"
+
+    @property
+    def models(self) -> Path:
+        """Holds `<name>/<version>/<variant>-<key>/` for each materialised model."""
+        return self.root / "models"
+
+    def stamps(self, user: int) -> Path:
+        """Return the folder of one user's stamps."""
+        return self.root / "stamps" / str(user)
+
+    def blob(self, digest: str) -> Path:
+        """Return where a blob lies or would lie."""
+        return self.blobs / digest[:2] / digest
+
+    def model(self, name: str, version: str, variant: str, files: Iterable[File]) -> Path:
+        """Return the folder of a materialised model; other bytes or other names give another folder."""
+        listing = json.dumps(sorted((file.path, file.sha256) for file in files))
+        key = hashlib.sha256(listing.encode()).hexdigest()[:16]
+        return self.models / name / version / f"{variant}-{key}"
+
+    def check(self) -> bool:
+        """Tell whether there is a store. Raises StoreLayoutError for one of another layout."""
+        try:
+            with self.version_file.open("rb") as stream:
+                found = stream.read(_LONGEST).decode("ascii", "replace").strip()
+        except OSError:
+            return False
+        if found != VERSION:
+            raise StoreLayoutError(self.root, expected=f"layout {VERSION}", found=f"layout {found!r}")
+        return True
+
+    def prepare(self) -> None:
+        """Make the folders of a store where they are missing. Raises OSError."""
+        self.partial.mkdir(parents=True, exist_ok=True)
+        if not self.check():
+            write_atomically(self.version_file, f"{VERSION}\n".encode())

@@ -1,0 +1,137 @@
+"""The store: the folder that holds the bytes of this machine, and read-only ones that are looked up first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modeldeps.digest import BLOCK
+from modeldeps.errors import DigestError
+from modeldeps.manifest import File
+from modeldeps.store import _land, _materialise, _room, _trust, _usage
+from modeldeps.store._layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from modeldeps.config import Settings
+    from modeldeps.progress import Reporter
+    from modeldeps.store._landing import Landing
+    from modeldeps.store._usage import Usage
+
+
+@dataclass(frozen=True)
+class Store:
+    """One store that is written, with read-only layers before it. Nothing is made before it is needed."""
+
+    root: Path
+    """Folder of the store that is written."""
+    layers: tuple[Path, ...] = ()
+    """Folders of read-only stores, looked up first."""
+
+    @classmethod
+    def open(cls, settings: Settings) -> Store:
+        """Return the store that the user set. Raises StoreLayoutError where another layout is there."""
+        store = cls(settings.cache.absolute(), tuple(one.absolute() for one in settings.stores))
+        for layout in store._layouts():
+            layout.check()
+        return store
+
+    def _layouts(self) -> tuple[Layout, ...]:
+        return (*map(Layout, self.layers), Layout(self.root))
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.root)
+
+    @property
+    def _stamps(self) -> _trust.Stamps:
+        return _trust.Stamps(self._layout.stamps(_trust.user()))
+
+    def blob(self, digest: str) -> Path:
+        """Return where a blob lies or would lie in the store that is written."""
+        return self._layout.blob(digest)
+
+    def find(self, file: File) -> Path | None:
+        """Return a blob that may be trusted, from the first layer that has one, or None."""
+        for layout in self._layouts():
+            blob = layout.blob(file.sha256)
+            if _trust.trusted(blob, file.sha256, file.size, self._stamps):
+                return blob
+        return None
+
+    def is_writable(self) -> bool:
+        """Tell whether something can be made in the store that is written."""
+        return _room.is_writable(self.root)
+
+    def check_room(self, needed: int) -> None:
+        """Raise StoreFullError where the disk has less room than that many bytes."""
+        _room.check_room(self.root, needed)
+
+    def begun(self, file: File) -> int:
+        """Return the bytes of a blob that an interrupted run left."""
+        try:
+            return min(file.size, (self._layout.partial / file.sha256).lstat().st_size)
+        except OSError:
+            return 0
+
+    def land(self, file: File, fill: Callable[[Landing], None], *, reporter: Reporter | None = None) -> Path:
+        """
+        Return the blob that `fill` writes into a Landing and proves, or that another process made meanwhile.
+
+        Raises what `fill` raises, StoreFullError and StoreReadOnlyError.
+        """
+        blob = self.blob(file.sha256)
+
+        def landed() -> bool:
+            return _trust.known(blob, file.sha256, file.size, self._stamps)
+
+        with _room.writing(self.root, needed=file.size):
+            _land.land(self._layout, file, fill, landed=landed, reporter=reporter)
+        return blob
+
+    def adopt(self, path: Path, digest: str, size: int) -> Path:
+        """Take a copy of a local file as a blob. Raises DigestError where it is not that one, and OSError."""
+        file = File(path.name, size, digest)
+        source = str(path)
+
+        def fill(landing: Landing) -> None:
+            landing.restart()
+            with path.open("rb") as stream:
+                while block := stream.read(BLOCK):
+                    if landing.position + len(block) > size:
+                        raise DigestError(
+                            source, path.name, expected=digest, found=f"of more than {size} bytes"
+                        )
+                    landing.write(block, source=source)
+            landing.settle()
+            landing.prove(source)
+
+        return self.find(file) or self.land(file, fill)
+
+    def materialised(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path | None:
+        """Return the folder of a model's files where one is there and right; one `stat` a file."""
+        for layout in self._layouts():
+            folder = layout.model(name, version, variant, files)
+            if _materialise.is_right(folder, files, self._stamps):
+                return folder
+        return None
+
+    def materialise(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path:
+        """
+        Return a folder that holds a model's files under their own names, made or mended where needed.
+
+        Raises BlobMissingError where the store lacks one, StoreFullError and StoreReadOnlyError.
+        """
+        if found := self.materialised(files, name=name, version=version, variant=variant):
+            return found
+        folder = self._layout.model(name, version, variant, files)
+        with _room.writing(self.root, needed=sum(file.size for file in files)):
+            self._layout.prepare()
+            _materialise.build(folder, files, self.find, self._stamps)
+        return folder
+
+    def usage(self) -> Usage:
+        """Return what the store that is written holds."""
+        return _usage.measure(self._layout)

@@ -1,0 +1,136 @@
+"""
+Whether the bytes of a file may be used without hashing them again.
+
+A file whose whole digest was proved is sealed: it is made read-only, and its time of modification
+is set to a moment that is computed from the digest. Whoever writes to it afterwards moves that
+time, so one `stat` tells a proved file from one that was altered, without a database. A seal
+counts where its file belongs to this user or to root; for a file of somebody else the digest is
+proved once, and its stamp (device, inode, size, times) is kept in a folder of this user.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modeldeps.digest import sha256_stream
+from modeldeps.files import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FIRST = 315_619_200
+"""1980-01-02, in seconds: before it, archives can't tell the time."""
+_SPAN = 1 << 29
+"""Seconds, about 17 years; in steps of two, which every file system can tell."""
+_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def seal_time(digest: str) -> int:
+    """Return the time of modification of a proved file, in seconds."""
+    return _FIRST + int(digest[:8], 16) % _SPAN // 2 * 2
+
+
+def user() -> int:
+    """Return the number of this user; 0 where the system has none."""
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
+def is_sealed(status: os.stat_result, digest: str, size: int) -> bool:
+    """Tell whether a file carries the seal of a digest, put there by this user or by root."""
+    return (
+        status.st_size == size
+        and stat.S_ISREG(status.st_mode)
+        and not status.st_mode & _WRITE
+        and status.st_mtime_ns == seal_time(digest) * 1_000_000_000
+        and status.st_uid in (0, user())
+    )
+
+
+def seal(path: Path, digest: str, *, handle: int | None = None) -> None:
+    """Seal a proved file, given by its path and, where the system can, its open handle. Raises OSError."""
+    moment = seal_time(digest) * 1_000_000_000
+    target: Path | int = path if handle is None or os.utime not in os.supports_fd else handle
+    mode = stat.S_IMODE(os.stat(target).st_mode)  # noqa: PTH116 - a handle has no methods
+    os.chmod(target, mode & ~0o7333)  # noqa: PTH101 - a handle has no methods
+    os.utime(target, ns=(moment, moment))
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """What this user proved of files that belong to somebody else."""
+
+    folder: Path
+    """A folder of this user."""
+
+    def known(self, status: os.stat_result, digest: str) -> bool:
+        """Tell whether this very file was proved, and not touched since."""
+        try:
+            with (self.folder / digest).open("rb") as stream:
+                mine = os.fstat(stream.fileno())
+                text = stream.read(200)
+        except OSError:
+            return False
+        return mine.st_uid == user() and not mine.st_mode & 0o022 and text == _stamp(status)
+
+    def remember(self, status: os.stat_result, digest: str) -> None:
+        """Keep the stamp of a file that was just proved, where the folder can be written."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self.folder / digest, _stamp(status), durable=False)
+        except OSError:
+            return  # the price is to hash again next time
+
+
+def _stamp(status: os.stat_result) -> bytes:
+    parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return " ".join(map(str, parts)).encode()
+
+
+def trusted(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
+    """Tell whether a file is the bytes of a digest; hashes it only where neither seal nor stamp tell."""
+    return known(path, digest, size, stamps) or _prove(path, digest, size, stamps)
+
+
+def known(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
+    """Tell from seal or stamp alone whether a file is the bytes of a digest."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    if is_sealed(status, digest, size):
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_size == size and stamps.known(status, digest)
+
+
+def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
+    """Hash a file, and seal or stamp it where it is right and stood still meanwhile."""
+    try:
+        handle = os.open(path, _OPEN)
+    except OSError:
+        return False
+    with os.fdopen(handle, "rb", buffering=0) as stream:
+        before = os.fstat(handle)
+        if not stat.S_ISREG(before.st_mode) or before.st_size != size:
+            return False
+        try:
+            right = sha256_stream(stream) == digest
+        except OSError:
+            return False
+        if not right or _stamp(os.fstat(handle)) != _stamp(before):
+            return False
+        return _mark(path, handle, digest, stamps)
+
+
+def _mark(path: Path, handle: int, digest: str, stamps: Stamps) -> bool:
+    if os.fstat(handle).st_uid == user():
+        try:
+            seal(path, digest, handle=handle)
+        except OSError:
+            stamps.remember(os.fstat(handle), digest)
+    else:
+        stamps.remember(os.fstat(handle), digest)
+    return True
