@@ -43,8 +43,9 @@ def fetch(  # noqa: PLR0913 - each has its name
     """
     Make the store hold the blobs of files.
 
-    Channels are asked in their order, then the files' own sources. Without a network only `file://` sources are used. Raises UnreachableError when every source of
-    a file failed, DigestError as soon as a source serves other bytes than the manifest names,
+    Channels are asked in their order, then the files' own sources; without a network only `file://`
+    ones. Raises UnreachableError when every source of a file failed, DigestError as soon as a
+    source serves other bytes than the manifest names,
     OfflineError, StoreFullError and StoreReadOnlyError.
     """
     wanted = {file.sha256: file for file in files}

@@ -65,6 +65,10 @@ class Store:
         """Tell whether something can be made in the store that is written."""
         return _room.is_writable(self.root)
 
+    def free(self) -> int | None:
+        """Return the bytes that still fit into the store that is written, or None if unknown."""
+        return _room.free(self.root)
+
     def check_room(self, needed: int) -> None:
         """Raise StoreFullError where the disk has less room than that many bytes."""
         _room.check_room(self.root, needed)

@@ -1,0 +1,119 @@
+"""`modeldeps sync`: make the store hold what this environment needs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modeldeps import environment, project
+from modeldeps.cli._output import add_json, say, table, write, write_json
+from modeldeps.config import settings
+from modeldeps.errors import ModelNotInstalledError
+from modeldeps.names import model_name
+from modeldeps.progress import LineReporter, default_reporter, format_bytes
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from modeldeps.environment import Pointer
+    from modeldeps.manifest import Manifest, Variant
+    from modeldeps.progress import Reporter
+    from modeldeps.sync import Synced
+
+EPILOG = """\
+examples:
+  modeldeps sync                    every model of this environment
+  modeldeps sync digits             this model alone
+  modeldeps sync --all-variants     also what this machine would not take, for an image that travels
+  modeldeps sync --offline          only look; 3 is returned where something is missing
+"""
+
+
+def configure_parser(parser: argparse.ArgumentParser) -> None:
+    """Take the models, and how far to go."""
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="a model; none means all of this environment"
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="use no network; folders still serve as channels"
+    )
+    parser.add_argument(
+        "--all-variants", action="store_true", help="not only the variants that this machine takes"
+    )
+    add_json(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Make sure of the bytes, and tell what travelled and where it lies."""
+    from modeldeps.store import Store  # noqa: PLC0415
+    from modeldeps.sync import sync  # noqa: PLC0415
+
+    found = settings()
+    pointers = _pointers(args.names)
+    done = sync(
+        pointers,
+        _all if args.all_variants else _taken_here,
+        store=Store.open(found),
+        channels=channels(found.channels),
+        reporter=_reporter(),
+        offline=args.offline or found.offline,
+    )
+    _tell(done, as_json=args.json)
+    if not pointers:
+        say("no model is installed in this environment")
+    _warn(pointers)
+    return 0
+
+
+def channels(configured: Sequence[str]) -> tuple[str, ...]:
+    """Return the channels that the user set, then those of the project around the current folder."""
+    declaration = project.load(Path.cwd())
+    return tuple(dict.fromkeys((*configured, *(declaration.channels if declaration else ()))))
+
+
+def _reporter() -> Reporter:
+    return default_reporter() if sys.stderr.isatty() else LineReporter(sys.stderr)
+
+
+def _pointers(names: Sequence[str]) -> tuple[Pointer, ...]:
+    """Return the pointers that were named, or all. Raises ModelNotInstalledError."""
+    installed = {one.name: one for one in environment.pointers()}
+    wanted = [model_name(name) for name in names] or list(installed)
+    for name in wanted:
+        if name not in installed:
+            raise ModelNotInstalledError(name, list(installed))
+    return tuple(installed[name] for name in dict.fromkeys(wanted))
+
+
+def _all(manifest: Manifest) -> tuple[Variant, ...]:
+    return manifest.variants
+
+
+def _taken_here(manifest: Manifest) -> tuple[Variant, ...]:
+    from modeldeps.runtime import select  # noqa: PLC0415
+
+    return select(manifest)
+
+
+def _tell(done: Sequence[Synced], *, as_json: bool) -> None:
+    if as_json:
+        models = [{**asdict(one), "path": str(one.path)} for one in done]
+        write_json({"models": models, "bytes_fetched": sum(one.bytes_fetched for one in done)})
+    elif done:
+        rows = [
+            (one.name, one.version, one.variant, format_bytes(one.bytes_fetched), one.path) for one in done
+        ]
+        for line in table(("MODEL", "VERSION", "VARIANT", "FETCHED", "PATH"), rows):
+            write(line)
+
+
+def _warn(pointers: Sequence[Pointer]) -> None:
+    """Say which models can't be opened although they are here; installers don't see all that they need."""
+    from modeldeps.runtime import obstacle  # noqa: PLC0415
+
+    for pointer in pointers:
+        if error := obstacle(pointer.manifest()):
+            say(f"warning: {error}")
