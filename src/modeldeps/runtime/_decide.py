@@ -120,7 +120,7 @@ def _judge(manifest: Manifest, variant: Variant, provider: str, machine: Machine
     if isinstance(runtime, Absent):
         return Rejected(name, provider, "runtime", runtime.reason, runtime.hint)
     needed = variant.requires.runtime
-    if runtime.version and not satisfies(runtime.version, needed, prereleases=True):
+    if runtime.version and not satisfies(runtime.version, needed):
         return Rejected(name, provider, "version", f"needs onnxruntime{needed}, found {runtime}")
     match machine.providers.get(provider, Fails("nobody looked whether it works")):
         case Fails(reason, hint):

@@ -106,7 +106,7 @@ def _array(model: str, slot: Slot, value: object) -> object:
 
 
 def _convert(found: np.ndarray[Any, Any], wanted: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Return numbers that were written in Python as another type, or unchanged where they would lose meaning."""
+    """Return numbers written in Python as another type, or unchanged where they would lose meaning."""
     import numpy as np
 
     ranks = {"b": 0, "i": 1, "u": 1, "f": 2}  # no fractions as integers, no numbers as flags

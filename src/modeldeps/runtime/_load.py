@@ -18,6 +18,8 @@ from modeldeps.runtime._open import Entry, open_session
 from modeldeps.runtime._refuse import refusal
 from modeldeps.runtime._select import machine_for, named_variant, select
 from modeldeps.runtime._versions import read_requirement, satisfies
+from modeldeps.store import Store
+from modeldeps.sync import ensure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,9 +113,6 @@ def _open(
 
 def _ensure(manifest: Manifest, variant: Variant, found: Settings) -> Path:
     """Return the materialised folder of a variant, fetching what is missing."""
-    from modeldeps.store import Store  # noqa: PLC0415
-    from modeldeps.sync import ensure  # noqa: PLC0415
-
     ensured = ensure(
         manifest,
         variant,

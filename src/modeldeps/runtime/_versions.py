@@ -35,11 +35,11 @@ def read_requirement(text: str) -> ModelRequirement:
     return ModelRequirement(plain[1], (plain[2] or "").replace(" ", ""))
 
 
-def satisfies(version: str, specifier: str, *, prereleases: bool | None = None) -> bool:
+def satisfies(version: str, specifier: str) -> bool:
     """
     Tell whether a version is within a specifier set (PEP 440); an empty one allows every version.
 
-    Pre-releases are within it only where it names one, unless `prereleases` says otherwise.
+    What is installed was chosen already, so a pre-release is judged by its place in the order alone.
     """
     if not specifier:
         return True
@@ -47,7 +47,7 @@ def satisfies(version: str, specifier: str, *, prereleases: bool | None = None) 
         return all(_clause(version, one.strip()) for one in specifier.split(","))
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - only for what is not plain
 
-    return SpecifierSet(specifier).contains(version, prereleases=prereleases)
+    return SpecifierSet(specifier).contains(version, prereleases=True)
 
 
 def _clause(version: str, clause: str) -> bool:
