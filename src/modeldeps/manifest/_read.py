@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Check = Callable[[str], "str | None"]
 ReadItem = Callable[["Reader"], T]
+
+_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+"""Keys that are shown as they are; also the bare keys of TOML that are no numbers."""
 
 MAX_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader gives back unchanged (RFC 8259, section 6)."""
@@ -40,7 +44,7 @@ class Reader:
 
     def below(self, name: str) -> str:
         """Return the full key of a key of this object."""
-        plain = name if name.isidentifier() and name.isascii() else f"[{_checks.shorten(name)}]"
+        plain = name if _BARE.fullmatch(name) else f"[{_checks.shorten(name)}]"
         if not self.key or plain.startswith("["):
             return f"{self.key}{plain}"
         return f"{self.key}.{plain}"
@@ -66,6 +70,11 @@ class Reader:
     def extra(self) -> dict[str, Json]:
         """Return the keys that nobody asked for."""
         return {key: value for key, value in self.object().items() if key not in self._seen}
+
+    @property
+    def asked(self) -> list[str]:
+        """Return the keys that somebody asked for, sorted."""
+        return sorted(self._seen)
 
     def as_text(self, check: Check) -> str:
         """Return this value as a text that passes the check."""

@@ -1,3 +1,21 @@
 """Make releases of models, and the channels that serve them."""
 
 from __future__ import annotations
+
+from modeldeps.publish._release import (
+    Release,
+    build_pointer,
+    build_release,
+    build_requirements,
+    prepare_pointer,
+)
+from modeldeps.publish._sdist import write_sdist
+
+__all__ = [
+    "Release",
+    "build_pointer",
+    "build_release",
+    "build_requirements",
+    "prepare_pointer",
+    "write_sdist",
+]

@@ -1,0 +1,172 @@
+"""What an ONNX file says: its interface, what it needs of a runtime, and where its weights lie."""
+
+from __future__ import annotations
+
+import mmap
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modeldeps.errors import BuildToolError, CorruptModelError
+from modeldeps.manifest import Tensor, _checks
+from modeldeps.publish._wire import Survey, Weights, survey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from onnx import ModelProto, TypeProto, ValueInfoProto
+
+_DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
+"""Where numpy's name of an element type is not ONNX's in lower case."""
+
+GRAPH = 7
+"""Field number of the graph in a ModelProto."""
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """What was read from one ONNX file."""
+
+    inputs: tuple[Tensor, ...]
+    """Without those that only give a weight its default."""
+    outputs: tuple[Tensor, ...]
+    ir_version: int
+    opsets: Mapping[str, int]
+    """By domain; ONNX's own is `ai.onnx`."""
+    operators: frozenset[tuple[str, str]]
+    """Domain and type of every node."""
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """
+    Read a file's interface and stamps.
+
+    Raises CorruptModelError where it is no whole ONNX file, BuildToolError without the onnx package, OSError.
+    """
+    found = survey_file(path)
+    model = _load(path)
+    _check(path)
+    weights = {one.name for one in model.graph.initializer}
+    weights |= {one.values.name for one in model.graph.sparse_initializer}
+    return OnnxFile(
+        inputs=tuple(_tensor(one) for one in model.graph.input if one.name not in weights),
+        outputs=tuple(_tensor(one) for one in model.graph.output),
+        ir_version=model.ir_version,
+        opsets={one.domain or "ai.onnx": one.version for one in sorted(model.opset_import, key=_domain)},
+        operators=frozenset(found.operators),
+    )
+
+
+def survey_file(path: Path) -> Survey:
+    """
+    Walk an ONNX file without opening it as one; no further package is needed.
+
+    Raises CorruptModelError and OSError.
+    """
+    with path.open("rb") as stream:
+        if stream.seek(0, 2) == 0:
+            raise CorruptModelError(path, "an empty file")
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            view = memoryview(mapped)
+            try:
+                found = survey(view)
+            except (ValueError, UnicodeDecodeError) as error:
+                raise CorruptModelError(path, f"bytes that are not protobuf: {error}") from None
+            finally:
+                view.release()
+    if GRAPH not in found.messages:
+        raise CorruptModelError(path, "a file without a graph")
+    _sizes_fit(path, found.weights)
+    return found
+
+
+def external_files(path: Path, found: Survey) -> Mapping[str, Sequence[Weights]]:
+    """
+    Return the tensors of each external file, by its path relative to the ONNX file's folder.
+
+    Raises CorruptModelError for a place outside that folder, and for a file that is absent or too short.
+    """
+    files: dict[str, list[Weights]] = {}
+    for one in found.weights:
+        if one.location:
+            files.setdefault(posixpath.normpath(one.location), []).append(one)
+    for location, tensors in files.items():
+        _external_is_there(path, location, tensors)
+    return files
+
+
+def _external_is_there(path: Path, location: str, tensors: Sequence[Weights]) -> None:
+    expected = "external data inside the folder of the model"
+    if reason := _checks.path(location):
+        raise CorruptModelError(path, f"external data at {location!r}: {reason}", expected=expected)
+    file = path.parent / location
+    if not file.is_file():
+        raise CorruptModelError(path, f"no file {location}", expected=expected)
+    end = max(one.start + one.length for one in tensors)
+    size = file.stat().st_size
+    if end > size:
+        raise CorruptModelError(file, f"{size} bytes", expected=f"{end} bytes, as {path.name} says")
+
+
+def _sizes_fit(path: Path, weights: Sequence[Weights]) -> None:
+    """Refuse a tensor with more or fewer bytes than its shape asks for."""
+    for one in weights:
+        if one.expected is not None and one.expected != one.length:
+            found = f"tensor {one.name!r} with {one.length} bytes"
+            raise CorruptModelError(path, found, expected=f"{one.expected} bytes, as its shape and type say")
+
+
+def _domain(one: Any) -> str:  # noqa: ANN401 - an OperatorSetIdProto
+    return str(one.domain)
+
+
+def _load(path: Path) -> ModelProto:
+    try:
+        import onnx
+    except ImportError:
+        raise BuildToolError("onnx", "to read the interface of an ONNX file") from None
+    try:
+        return onnx.load(str(path), load_external_data=False)
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":  # protobuf's own, which has no types to import
+            raise
+        raise CorruptModelError(path, f"bytes that are not protobuf: {error}") from None
+
+
+def _check(path: Path) -> None:
+    """Let onnx check the structure of the graph."""
+    from onnx.checker import ValidationError, check_model
+
+    try:
+        check_model(str(path))
+    except ValidationError as error:
+        raise CorruptModelError(path, str(error).splitlines()[0]) from None
+
+
+def _tensor(value: ValueInfoProto) -> Tensor:
+    """Return one input or output; what is no tensor has its kind as its dtype, and no shape."""
+    kind = value.type.WhichOneof("value") or ""
+    if kind not in ("tensor_type", "sparse_tensor_type"):
+        return Tensor(value.name, kind.removesuffix("_type") or "unknown", extra={"any_shape": True})
+    found: Any = getattr(value.type, kind)
+    if not found.HasField("shape"):
+        return Tensor(value.name, _dtype(found.elem_type), extra={"any_shape": True})
+    return Tensor(value.name, _dtype(found.elem_type), _shape(found))
+
+
+def _shape(found: TypeProto.Tensor) -> tuple[int | str | None, ...]:
+    return tuple(
+        one.dim_value if one.WhichOneof("value") == "dim_value" else one.dim_param or None
+        for one in found.shape.dim
+    )
+
+
+def _dtype(number: int) -> str:
+    """Return numpy's name of an element type, or ml_dtypes' name where numpy has none."""
+    from onnx import TensorProto
+
+    if number not in TensorProto.DataType.values():
+        return "unknown"
+    name: str = TensorProto.DataType.Name(number)
+    return _DTYPES.get(name, name.lower())

@@ -1,0 +1,234 @@
+"""Make a release out of a model project: its manifest, its pointer wheel, its blobs."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from modeldeps.digest import sha256_bytes, sha256_file
+from modeldeps.errors import FileChangedError, Problem, ProjectError
+from modeldeps.files import write_atomically
+from modeldeps.manifest import Example, File, Manifest, Requires, Variant, dump, parse
+from modeldeps.progress import Reporter
+from modeldeps.publish._chunks import cut, digest_file
+from modeldeps.publish._floor import runtime_floor, specifier
+from modeldeps.publish._golden import check_example
+from modeldeps.publish._interface import agreed_interface
+from modeldeps.publish._onnx import OnnxFile, read_onnx
+from modeldeps.publish._payload import Payload, payload
+from modeldeps.publish._project import ExamplePlan, ModelProject, VariantPlan, read_project
+from modeldeps.publish._refuse import refuse_code
+from modeldeps.publish._wheel import Words, dist_info, dist_info_name, wheel_bytes, wheel_file_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+LICENSE_PATTERNS = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
+"""Licence files where a project names none, as build backends have it (PEP 639)."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What was built."""
+
+    wheel: Path
+    """The pointer wheel."""
+    blobs: tuple[Path, ...]
+    """The payload, each file named by its digest."""
+    manifest: Manifest
+    """What the wheel says."""
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """A release before it is written."""
+
+    manifest: Manifest
+    words: Words
+    contents: Mapping[str, Path | bytes]
+    """Where the bytes of each blob are, by digest."""
+
+
+def build_release(project_dir: Path, output: Path, *, reporter: Reporter | None = None) -> Release:
+    """
+    Build a model project: `OUTPUT/NAME.whl` and `OUTPUT/blobs/sha256/ab/DIGEST`.
+
+    Raises the project's errors about what its files say, and OSError.
+    """
+    teller = reporter or Reporter()
+    found = assemble(read_project(project_dir), teller)
+    blobs = tuple(_land(digest, content, output) for digest, content in sorted(found.contents.items()))
+    return Release(write_wheel(found, output), blobs, found.manifest)
+
+
+def build_requirements(project_dir: Path) -> list[str]:
+    """
+    Return the requirements that building a project has besides modeldeps itself.
+
+    Raises NotAModelProjectError, ProjectError.
+    """
+    project = read_project(project_dir)
+    has_onnx = any(one.format == "onnx" for one in project.variants)
+    needed = ["onnx>=1.16"] if has_onnx else []
+    if project.examples:
+        needed += ["numpy", "onnxruntime>=1.20"] if has_onnx else ["numpy"]
+    return needed
+
+
+def build_pointer(project_dir: Path, output: Path, *, reporter: Reporter) -> Path:
+    """Write only the pointer wheel of a project, and return where it is. Raises as build_release does."""
+    return write_wheel(assemble(read_project(project_dir), reporter), output)
+
+
+def prepare_pointer(project_dir: Path, output: Path, *, reporter: Reporter) -> Path:
+    """Write only the `.dist-info` folder of a project, and return it. Raises as build_release does."""
+    found = assemble(read_project(project_dir), reporter)
+    folder = output / dist_info_name(found.manifest)
+    for name, content in dist_info(found.manifest, found.words).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def write_wheel(found: Assembly, output: Path) -> Path:
+    """Write the pointer wheel into a folder, and return where it is. Raises OSError."""
+    output.mkdir(parents=True, exist_ok=True)
+    wheel = output / wheel_file_name(found.manifest)
+    write_atomically(wheel, wheel_bytes(found.manifest, found.words), durable=False)
+    return wheel
+
+
+def assemble(project: ModelProject, reporter: Reporter) -> Assembly:
+    """Read, check and digest everything that a project names. Raises the project's errors, and OSError."""
+    files = payload(project)
+    for path in files.all_paths():
+        refuse_code(project.folder / path)
+    opened = {
+        one.name: read_onnx(project.folder / one.entry) for one in project.variants if one.format == "onnx"
+    }
+    inputs, outputs = agreed_interface(project, opened)
+    digested = _digest_all(project, files, reporter)
+    contents: dict[str, Path | bytes] = {one.sha256: project.folder / path for path, one in digested.items()}
+    examples = []
+    ordered = sorted(project.variants, key=lambda one: project.default.index(one.name))
+    for plan in project.examples:
+        golden = check_example(
+            plan, project.folder, variants=ordered, interface=(inputs, outputs), reporter=reporter
+        )
+        if golden.computed is not None:
+            plan, made = _computed(project, plan, golden.computed)  # noqa: PLW2901 - the same plan, now whole
+            digested[plan.outputs] = made
+            contents[made.sha256] = golden.computed
+        examples.append(
+            Example(
+                plan.name, digested[plan.inputs], digested[plan.outputs], golden.tolerances, plan.overrides
+            )
+        )
+    manifest = Manifest(
+        name=project.name,
+        version=project.version,
+        summary=project.summary,
+        license=project.license,
+        variants=tuple(_variant(one, files, digested, opened.get(one.name)) for one in project.variants),
+        default=project.default,
+        task=project.task,
+        homepage=project.homepage,
+        authors=project.authors,
+        inputs=inputs,
+        outputs=outputs,
+        files=tuple(digested[path] for path in files.shared),
+        examples=tuple(examples),
+        metrics=project.metrics,
+        lineage=project.lineage,
+        changes=project.changes,
+    )
+    return Assembly(parse(dump(manifest), file=f"{project.file}: model.json"), read_words(project), contents)
+
+
+def _digest_all(project: ModelProject, files: Payload, reporter: Reporter) -> dict[str, File]:
+    """Digest each file once, cut at the bounds of its tensors."""
+    sizes = {path: (project.folder / path).stat().st_size for path in files.all_paths()}
+    reporter.begin(f"{project.name} {project.version}", total=sum(sizes.values()))
+    try:
+        found = {}
+        for path, size in sizes.items():
+            ends = cut(size, files.tensors.get(path, ()))
+            digest, chunks = digest_file(project.folder / path, ends, reporter)
+            found[path] = File(path, size, digest, chunks, _sources(project, digest))
+        return found
+    finally:
+        reporter.end()
+
+
+def _sources(project: ModelProject, digest: str) -> tuple[str, ...]:
+    return tuple(f"{base}blobs/sha256/{digest[:2]}/{digest}" for base in project.sources)
+
+
+def _computed(project: ModelProject, plan: ExamplePlan, content: bytes) -> tuple[ExamplePlan, File]:
+    """Give outputs that were computed here a path and a digest."""
+    path = plan.inputs.rpartition("/")[0]
+    named = f"{path}/{plan.name}.outputs.npz" if path else f"{plan.name}.outputs.npz"
+    digest = sha256_bytes(content)
+    return replace(plan, outputs=named), File(named, len(content), digest, (), _sources(project, digest))
+
+
+def _variant(
+    plan: VariantPlan, files: Payload, digested: Mapping[str, File], opened: OnnxFile | None
+) -> Variant:
+    if opened is None:
+        requires = Requires(runtime=plan.runtime)
+    else:
+        floor = runtime_floor(opened.ir_version, opened.opsets, opened.operators)
+        requires = Requires(opened.ir_version, opened.opsets, specifier(floor, plan.runtime))
+    return Variant(
+        name=plan.name,
+        format=plan.format,
+        entry=plan.entry,
+        files=tuple(digested[path] for path in files.variants[plan.name]),
+        precision=plan.precision,
+        providers=plan.providers,
+        requires=requires,
+    )
+
+
+def read_words(project: ModelProject) -> Words:
+    """Read the readme and the licence files. Raises ProjectError, OSError."""
+    patterns = project.license_files or LICENSE_PATTERNS
+    licenses: dict[str, bytes] = {}
+    problems = []
+    for index, pattern in enumerate(patterns):
+        found = [one for one in sorted(project.folder.glob(pattern)) if one.is_file()]
+        if not found and project.license_files:
+            key = f"tool.modeldeps.model.license-files[{index}]"
+            problems.append(Problem(key, f"expected a pattern that matches a file, found {pattern!r}"))
+        licenses.update({one.relative_to(project.folder).as_posix(): one.read_bytes() for one in found})
+    try:
+        readme = (project.folder / project.readme).read_text("utf-8") if project.readme else ""
+    except UnicodeDecodeError:
+        problems.append(Problem("tool.modeldeps.model.readme", "expected text in UTF-8"))
+        readme = ""
+    if problems:
+        raise ProjectError(project.file, problems)
+    return Words(readme, project.readme, licenses)
+
+
+def _land(digest: str, content: Path | bytes, output: Path) -> Path:
+    """Put one blob where a channel has it; nothing has its name before its digest was proved."""
+    target = output / "blobs" / "sha256" / digest[:2] / digest
+    if target.is_file() and sha256_file(target) == digest:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        write_atomically(target, content, durable=False)
+        return target
+    scratch = target.with_name(f".{digest}.tmp")
+    try:
+        shutil.copyfile(content, scratch)
+        if sha256_file(scratch) != digest:
+            raise FileChangedError(content)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return target
