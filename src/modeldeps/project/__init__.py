@@ -12,8 +12,9 @@ from modeldeps.project._declaration import (
     read,
     requirements,
 )
-from modeldeps.project._edit import Edited, Place, add, form_for, locks_static_only, remove, requirements_of
+from modeldeps.project._edit import Edited, Place, add, form_for, locks_static_only, remove, requirement_of
 from modeldeps.project._pyproject import Backend, Pyproject
+from modeldeps.project._script import add_to_script
 from modeldeps.project._static import StaticModel, static_models
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Pyproject",
     "StaticModel",
     "add",
+    "add_to_script",
     "additions",
     "find",
     "form_for",
@@ -33,8 +35,8 @@ __all__ = [
     "parse",
     "read",
     "remove",
+    "requirement_of",
     "requirements",
-    "requirements_of",
     "static_conflicts",
     "static_hint",
     "static_models",

@@ -211,10 +211,11 @@ def _twice(reader: Reader, found: Declaration) -> None:
         *((f"optional-models.{group}", models) for group, models in found.optional_models.items()),
     ):
         for name in _repeated((model.name, model.marker) for model in models):
-            reader.problem(f"{name[0]!r} stands here twice", key)
+            reader.problems.append(Problem(f"{reader.key}.{key}", f"{name[0]!r} stands here twice"))
     if found.runtime == "extras":
-        for group in {"cpu", "cuda"} & set(found.optional_models):
-            reader.problem(f"runtime = 'extras' makes an extra {group!r} itself", f"optional-models.{group}")
+        for group in sorted({"cpu", "cuda"} & set(found.optional_models)):
+            message = f"runtime = 'extras' makes an extra {group!r} itself"
+            reader.problems.append(Problem(f"{reader.key}.optional-models.{group}", message))
 
 
 def _repeated(values: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,9 @@ TOUCHED = (
 """The keys that an edit may change; all others must read the same afterwards."""
 
 
+_BARE_NEWLINE = re.compile(r"(?<!\r)\n")
+
+
 class Document:
     """The text of one TOML file, edited through its tables."""
 
@@ -32,9 +36,10 @@ class Document:
         import tomlkit
 
         self.file = file
-        self._before = decode(text.encode("utf-8"), file)
+        self.before = decode(text.encode("utf-8"), file)
+        """The plain values of the text before it was edited."""
         self._parse = tomlkit.parse
-        self._newline = "\r\n" if "\r\n" in text else "\n"
+        self._newline = "\n" if _BARE_NEWLINE.search(text) or "\n" not in text else "\r\n"
         self._root: Any = tomlkit.parse(text)
 
     @classmethod
@@ -47,7 +52,7 @@ class Document:
     @property
     def text(self) -> str:
         """The text as it is now."""
-        return str(self._root.as_string())
+        return _BARE_NEWLINE.sub(self._newline, self._root.as_string())
 
     @property
     def values(self) -> dict[str, Any]:
@@ -55,9 +60,9 @@ class Document:
         return decode(self.text.encode("utf-8"), self.file)
 
     @property
-    def root(self) -> Mapping[str, Any]:
+    def root(self) -> MutableMapping[str, Any]:
         """The live tables; a change to one of their arrays is a change of the text."""
-        found: Mapping[str, Any] = self._root
+        found: MutableMapping[str, Any] = self._root
         return found
 
     def table(self, *keys: str) -> MutableMapping[str, Any]:
@@ -66,11 +71,19 @@ class Document:
         if found is None:
             header = f"[{'.'.join(keys)}]{self._newline}"
             gap = "" if not self.text else self._newline if self.text.endswith("\n") else 2 * self._newline
-            self._root = self._parse(self.text + gap + header)
+            self._root = self._parsed(self.text + gap + header, ".".join(keys))
             found = self._find(keys)
         if found is None:
             raise ProjectEditError(self.file, ".".join(keys))
         return found
+
+    def _parsed(self, text: str, key: str) -> Any:  # noqa: ANN401 - tomlkit's own type
+        from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - at first use
+
+        try:
+            return self._parse(text)
+        except TOMLKitError:  # an inline table takes no header
+            raise ProjectEditError(self.file, key) from None
 
     def _find(self, keys: tuple[str, ...]) -> MutableMapping[str, Any] | None:
         found: Any = self._root
@@ -95,9 +108,9 @@ class Document:
         Raises ProjectEditError, and writes nothing, where the text would not read as it should.
         """
         text, after = self.text, self.values
-        if after == self._before:
+        if after == self.before:
             return False
-        if _elsewhere(after) != _elsewhere(self._before):
+        if _elsewhere(after) != _elsewhere(self.before):
             raise ProjectEditError(self.file, "the other tables")
         target = self.file.resolve()
         mode = target.stat().st_mode

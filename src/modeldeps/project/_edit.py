@@ -79,7 +79,7 @@ def add(
         optional_models={place.extra: tuple(models)} if place.extra else {},
         runtime=runtime or declaration.runtime,
     )
-    moved = _add_plugin(document, pyproject, wanted, place) if form == "plugin" else False
+    moved = _add_plugin(document, pyproject, wanted, declaration) if form == "plugin" else False
     entries = _entries(document, pyproject, wanted, place) if form == "static" else tuple(map(str, models))
     parse(Pyproject(file, document.values))
     return Edited(file, form, entries, changed=document.save(), moved=moved)
@@ -120,7 +120,7 @@ def locks_static_only(pyproject: Pyproject) -> str:
     return "PDM" if (folder / "pdm.lock").exists() else ""
 
 
-def _add_plugin(document: Document, pyproject: Pyproject, wanted: Declaration, place: Place) -> bool:
+def _add_plugin(document: Document, pyproject: Pyproject, wanted: Declaration, declared: Declaration) -> bool:
     """Write under [tool.modeldeps], and make the project's lists dynamic; True if a list moved."""
     table = document.table("tool", "modeldeps")
     requires = document.array(document.table("build-system"), "requires")
@@ -130,15 +130,16 @@ def _add_plugin(document: Document, pyproject: Pyproject, wanted: Declaration, p
         document.table("tool", "hatch", "metadata", "hooks", "modeldeps")
     moved = False
     if "project" in pyproject.document:
-        moved = _make_dynamic(document, table, "dependencies")
-        if wanted.adds_extras:
+        if wanted.models or declared.models or declared.dependencies:
+            moved = _make_dynamic(document, table, "dependencies")
+        if wanted.adds_extras or declared.adds_extras:
             moved = _make_dynamic(document, table, "optional-dependencies") or moved
-    if place.extra:
+    for extra, models in wanted.optional_models.items():
         groups = _subtable(document, table, "optional-models")
-        for model in wanted.optional_models[place.extra]:
-            _put(document.array(groups, place.extra), model, str(model))
+        for model in models:
+            put(document.array(groups, extra), model, str(model))
     for model in wanted.models:
-        _put(document.array(table, "models"), model, str(model))
+        put(document.array(table, "models"), model, str(model))
     return moved
 
 
@@ -162,7 +163,7 @@ def _entries(document: Document, pyproject: Pyproject, wanted: Declaration, plac
     if place.group:
         wanted = Declaration(models=wanted.models, runtime=wanted.runtime.replace("extras", "none"))
         array = document.array(document.table("dependency-groups"), place.group)
-        return tuple(_put(array, model, requirements_of(model, wanted.runtime)) for model in wanted.models)
+        return tuple(put(array, model, requirement_of(model, wanted.runtime)) for model in wanted.models)
     _check_static(pyproject, wanted)
     own, extras = requirements(wanted)
     written = [_put_static(document.array(document.table("project"), "dependencies"), text) for text in own]
@@ -173,7 +174,7 @@ def _entries(document: Document, pyproject: Pyproject, wanted: Declaration, plac
     return tuple(written)
 
 
-def requirements_of(model: ModelRequirement, runtime: str) -> str:
+def requirement_of(model: ModelRequirement, runtime: str) -> str:
     """Return the plain requirement on one model with a runtime, or without one."""
     return model.dependency((runtime,) if runtime in ("cpu", "cuda") else ())
 
@@ -206,10 +207,10 @@ def _subtable(document: Document, table: MutableMapping[str, Any], key: str) -> 
 
 
 def _put_static(array: Any, text: str) -> str:  # noqa: ANN401 - tomlkit's Array
-    return _put(array, ModelRequirement.parse(text), text)
+    return put(array, ModelRequirement.parse(text), text)
 
 
-def _put(array: Any, model: ModelRequirement, text: str) -> str:  # noqa: ANN401 - tomlkit's Array
+def put(array: Any, model: ModelRequirement, text: str) -> str:  # noqa: ANN401 - tomlkit's Array
     """Replace what the array asks of the model, or add it; return what was written."""
     for index, entry in enumerate(array):
         found = _model_of(entry)
@@ -261,12 +262,12 @@ def _model_of(entry: object) -> ModelRequirement | None:
 def _undeclared(document: Document, name: str) -> UndeclaredModelError:
     from difflib import get_close_matches  # noqa: PLC0415 - only for this error
 
-    table = document.values.get("tool", {}).get("modeldeps", {})
+    table = document.before.get("tool", {}).get("modeldeps", {})
     entries = [
         *table.get("models", []),
         *(one for group in table.get("optional-models", {}).values() for one in group),
     ]
     found = [_model_of(entry) for entry in entries]
-    found += [static_model(entry) for _, texts in lists(document.values) for entry in texts]
+    found += [static_model(entry) for _, texts in lists(document.before) for entry in texts]
     names = sorted({model.name for model in found if model})
     return UndeclaredModelError(name, document.file, declared=names, near=get_close_matches(name, names, n=1))
