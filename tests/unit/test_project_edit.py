@@ -136,7 +136,8 @@ def test_a_project_of_setup_cfg_gets_the_table_and_no_project_table(tmp_path: Pa
     file = _write(tmp_path, "[build-system]\nrequires = ['setuptools']\n")
     add(file, DIGITS)
     assert _text(file) == (
-        '[build-system]\nrequires = [\'setuptools\', "modeldeps"]\n\n[tool.modeldeps]\nmodels = ["digits>=2.1"]\n'
+        "[build-system]\nrequires = ['setuptools', \"modeldeps\"]\n"
+        '\n[tool.modeldeps]\nmodels = ["digits>=2.1"]\n'
     )
 
 
@@ -244,6 +245,7 @@ def test_files_in_other_orders_are_edited_too(text: str, tmp_path: Path) -> None
         ("[project", ProjectError),
         ("[tool.modeldeps]\nmodels = 3", ProjectError),
         ("[build-system]\nrequires = 'setuptools'\n", ProjectEditError),
+        ("tool = { ruff = {} }\n[build-system]\nrequires = []\n", ProjectEditError),
         (SETUPTOOLS + "\n[tool.modeldeps]\ndependencies = ['x']\n", ProjectEditError),
         ("[build-system]\nrequires=[]\nbuild-backend='uv_build'\n", NoStaticDependenciesError),
         (
@@ -315,7 +317,8 @@ def test_a_script_without_a_block_gets_one_after_the_lines_that_must_be_first(tm
 
 def test_a_script_with_a_block_keeps_what_is_in_it(tmp_path: Path) -> None:
     file = tmp_path / "a.py"
-    block = '# /// script\n# requires-python = ">=3.10"\n#\n# dependencies = [\n#   "rich", # colour\n# ]\n# ///\n'
+    block = '# /// script\n# requires-python = ">=3.10"\n#\n'
+    block += '# dependencies = [\n#   "rich", # colour\n# ]\n# ///\n'
     file.write_text(block + "print(1)\n", encoding="utf-8")
     add_to_script(file, DIGITS, runtime="none")
     assert (

@@ -78,7 +78,7 @@ class Document:
         return found
 
     def _parsed(self, text: str, key: str) -> Any:  # noqa: ANN401 - tomlkit's own type
-        from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415 - at first use
+        from tomlkit.exceptions import TOMLKitError
 
         try:
             return self._parse(text)
