@@ -10,6 +10,7 @@ from modeldeps import __version__
 from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError, redact
 from modeldeps.fetch import _reasons
 from modeldeps.fetch._origin import Origin, split_credentials
+from modeldeps.fetch._pace import Pace
 from modeldeps.fetch._transport import MAX_BLOCK, Body
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def _blocks(response: BaseHTTPResponse, url: str) -> Iterator[bytes]:
     """Hand out what each read of the socket gives, so that a slow source is seen as it is."""
     from urllib3.exceptions import HTTPError
 
+    pace = Pace(url)
     while True:
         try:
             block = response.read1(MAX_BLOCK, decode_content=False)
@@ -157,4 +159,5 @@ def _blocks(response: BaseHTTPResponse, url: str) -> Iterator[bytes]:
             raise _reasons.failure(url, error) from None
         if not block:
             return
+        pace.check(len(block))
         yield block
