@@ -7,11 +7,14 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from machines import FIXTURES, Installed, install_digits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from machines import CompileDriver, LayWheel
+    from numpy.typing import NDArray
 
 DRIVER = """
 int cuDriverGetVersion(int *version) { *version = VERSION; return VERSION_RESULT; }
@@ -22,7 +25,7 @@ int cuDeviceGetCount(int *count) { *count = COUNT; return COUNT_RESULT; }
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    folder = tmp_path / "site"
+    folder = tmp_path / "wheels"
     folder.mkdir()
     return folder
 
@@ -78,3 +81,21 @@ def compile_driver(tmp_path: Path) -> CompileDriver:
         return library
 
     return compile_
+
+
+@pytest.fixture
+def digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installed:
+    """Install digits 2.1.0 for this process, its bytes still in the channel."""
+    found = install_digits(tmp_path)
+    monkeypatch.syspath_prepend(str(found.site))
+    monkeypatch.setenv("MODELDEPS_CHANNELS", str(found.channel))
+    return found
+
+
+@pytest.fixture
+def held_out() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return images of digits that the model has not seen, and what they are."""
+    import numpy as np
+
+    with np.load(FIXTURES / "digits" / "app" / "digits_held_out.npz") as found:
+        return found["images"].astype(np.float32), found["labels"]

@@ -46,12 +46,10 @@ def open_session(entry: Entry, provider: str, runtime: Runtime, options: object)
     if provider == "cuda" and (fact := _cuda.prepare(onnxruntime, runtime)):
         return fact
     full = PROVIDERS[provider]
+    providers = [(full, provider_options(options))]
     try:
         session = onnxruntime.InferenceSession(
-            os.fspath(entry.file),
-            chosen,
-            providers=[(full, provider_options(options))],
-            enable_fallback=0,
+            os.fspath(entry.file), chosen, providers=providers, enable_fallback=0
         )
     except Exception as error:
         if provider == "cpu":
