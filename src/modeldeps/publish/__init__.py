@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from modeldeps.publish._new import NewProject, new_project
 from modeldeps.publish._release import (
     Release,
     build_pointer,
@@ -12,10 +13,12 @@ from modeldeps.publish._release import (
 from modeldeps.publish._sdist import write_sdist
 
 __all__ = [
+    "NewProject",
     "Release",
     "build_pointer",
     "build_release",
     "build_requirements",
+    "new_project",
     "prepare_pointer",
     "write_sdist",
 ]

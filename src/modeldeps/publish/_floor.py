@@ -85,17 +85,17 @@ CONTRIBUTED: Mapping[str, tuple[int, int]] = MappingProxyType(
 )
 """Operators of the domain `com.microsoft` by the first version that knows them; others are older."""
 
-NEWEST = (TABLE[-1].ir_version, TABLE[-1].opset, TABLE[-1].ml)
-"""The highest IR version, opset and ai.onnx.ml opset that any measured version opens."""
+BEYOND = (1, 32)
+"""The version after the newest that was measured."""
 
 
 def runtime_floor(
     ir_version: int, opsets: Mapping[str, int], operators: Iterable[tuple[str, str]] = ()
-) -> tuple[int, int] | None:
+) -> tuple[int, int]:
     """
     Return the first version of ONNX Runtime (major, minor) that opens a file of these stamps and operators.
 
-    None where no measured version does. Domains are as manifests name them: `ai.onnx` for ONNX's own.
+    BEYOND where no measured version does. Domains are as manifests name them: `ai.onnx` for ONNX's own.
     """
     opset, ml = opsets.get("ai.onnx", 0), opsets.get("ai.onnx.ml", 0)
     by_stamp = next(
@@ -104,19 +104,15 @@ def runtime_floor(
             for one in TABLE
             if one.ir_version >= ir_version and one.opset >= opset and one.ml >= ml
         ),
-        None,
+        BEYOND,
     )
-    if by_stamp is None:
-        return None
     names = [name for domain, name in operators if domain == "com.microsoft"]
     return max([by_stamp, *(CONTRIBUTED.get(name, OLDEST) for name in names)])
 
 
-def specifier(floor: tuple[int, int] | None, asked: str) -> str:
+def specifier(floor: tuple[int, int], asked: str) -> str:
     """Return what a variant says about ONNX Runtime: the floor, and what its publisher asks for beyond it."""
     wanted = SpecifierSet(asked)
-    if floor is None:
-        return str(wanted)
     lowest = Version(f"{floor[0]}.{floor[1]}")
     above = any(
         one.operator in (">=", ">", "==", "===", "~=") and _base(one.version) >= lowest for one in wanted

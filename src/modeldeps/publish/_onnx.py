@@ -36,6 +36,8 @@ class OnnxFile:
     """By domain; ONNX's own is `ai.onnx`."""
     operators: frozenset[tuple[str, str]]
     """Domain and type of every node."""
+    precision: str = ""
+    """`fp32`, `fp16`, …: what most bytes of its weights are; empty where there are none."""
 
 
 def read_onnx(path: Path) -> OnnxFile:
@@ -55,6 +57,7 @@ def read_onnx(path: Path) -> OnnxFile:
         ir_version=model.ir_version,
         opsets={one.domain or "ai.onnx": one.version for one in sorted(model.opset_import, key=_domain)},
         operators=frozenset(found.operators),
+        precision=_precision(found.weights),
     )
 
 
@@ -107,6 +110,20 @@ def _external_is_there(path: Path, location: str, tensors: Sequence[Weights]) ->
     size = file.stat().st_size
     if end > size:
         raise CorruptModelError(file, f"{size} bytes", expected=f"{end} bytes, as {path.name} says")
+
+
+PRECISIONS = {1: "fp32", 2: "int8", 3: "int8", 10: "fp16", 11: "fp64", 16: "bf16", 21: "int4", 22: "int4"}
+"""By TensorProto.DataType."""
+
+
+def _precision(weights: Sequence[Weights]) -> str:
+    """Return the precision that most bytes have."""
+    sizes: dict[str, int] = {}
+    for one in weights:
+        if one.kind in PRECISIONS:
+            name = PRECISIONS[one.kind]
+            sizes[name] = sizes.get(name, 0) + one.length
+    return max(sizes, key=lambda name: sizes[name], default="")
 
 
 def _sizes_fit(path: Path, weights: Sequence[Weights]) -> None:

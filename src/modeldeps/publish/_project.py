@@ -159,7 +159,7 @@ def _project(reader: Reader, folder: Path) -> ModelProject:
         name=reader.text("name", _publishable, required=True),
         version=reader.text("version", _checks.version, required=True),
         summary=reader.text("summary", _checks.filled_line, required=True),
-        license=reader.text("license", _license, required=True),
+        license=reader.text("license", check_license, required=True),
         license_files=reader.items("license-files", lambda one: one.as_text(_checks.filled_line)),
         variants=variants,
         default=default or tuple(names),
@@ -189,7 +189,7 @@ def _publishable(value: str) -> str | None:
     return _checks.name(value)
 
 
-def _license(value: str) -> str | None:
+def check_license(value: str) -> str | None:
     """Accept an SPDX expression (PEP 639) in its canonical spelling."""
     try:
         from packaging.licenses import (  # noqa: PLC0415 - at first use

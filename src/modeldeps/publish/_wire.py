@@ -63,6 +63,8 @@ class Weights:
     """Bytes of its elements."""
     location: str = ""
     """The external file that holds them, relative to the ONNX file; empty for the ONNX file itself."""
+    kind: int = 0
+    """Type of its elements, a TensorProto.DataType."""
     expected: int | None = None
     """Bytes that its shape and type ask for, where raw bytes hold it and the type has a fixed size."""
 
@@ -159,11 +161,11 @@ def _weights(view: memoryview, message: Field) -> list[Weights]:
             place = one
     size = _size(dims, kind)
     if external:
-        return [_external(name, external, size)]
+        return [_external(name, kind, external, size)]
     if place is None:
         return []
     expected = size if place.number == 9 else None  # noqa: PLR2004 - raw_data
-    return [Weights(name, place.start, place.end - place.start, expected=expected)]
+    return [Weights(name, place.start, place.end - place.start, kind=kind, expected=expected)]
 
 
 def _packed(view: memoryview, one: Field) -> list[int]:
@@ -182,7 +184,7 @@ def _size(dims: list[int], kind: int) -> int | None:
     return (count + 7) // 8 if kind in BITS else None
 
 
-def _external(name: str, entries: Mapping[str, str], size: int | None) -> Weights:
+def _external(name: str, kind: int, entries: Mapping[str, str], size: int | None) -> Weights:
     """Read where external data lie (onnx's ExternalData.md)."""
     if "location" not in entries:
         raise ValueError(f"tensor {name!r} has external data without a location")
@@ -191,4 +193,4 @@ def _external(name: str, entries: Mapping[str, str], size: int | None) -> Weight
         raise ValueError(f"tensor {name!r} has an offset or a length that is no number")
     length = int(numbers["length"]) or size or 0
     expected = size if "length" in entries else None
-    return Weights(name, int(numbers["offset"]), length, entries["location"], expected)
+    return Weights(name, int(numbers["offset"]), length, entries["location"], kind, expected)
