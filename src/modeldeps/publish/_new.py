@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import FolderInUseError, UsageError
-from modeldeps.manifest import Tensor, _checks
+from modeldeps.manifest import _checks
 from modeldeps.names import check_publishable
 from modeldeps.publish._floor import runtime_floor
 from modeldeps.publish._onnx import OnnxFile, external_files, read_onnx, survey_file
@@ -78,7 +78,7 @@ def new_project(model: Path, output: Path, project: NewProject) -> Path:
     Raises FolderInUseError where the folder holds anything, UsageError and InvalidNameError for what was
     asked, CorruptModelError, RefusedFormatError, BuildToolError about the file, and OSError.
     """
-    _usable(project)
+    project = _usable(project)
     if output.is_dir() and (there := sorted(one.name for one in output.iterdir())[:5]):
         raise FolderInUseError(output, there)
     found = read_model(model)
@@ -104,17 +104,16 @@ def read_model(path: Path) -> ModelFile:
     return ModelFile(path, entry, kind, read_onnx(path), tuple(external_files(path, survey_file(path))))
 
 
-def _usable(project: NewProject) -> None:
-    """Refuse words that no project may say."""
-    check_publishable(project.name)
+def _usable(project: NewProject) -> NewProject:
+    """Return the project with its name normalised; refuse words that no project may say."""
     for option, problem in (
-        ("--name", _checks.name(project.name)),
         ("--version", _checks.version(project.version)),
         ("--license", check_license(project.license)),
         ("--summary", _checks.line(project.summary)),
     ):
         if problem:
             raise UsageError(f"{option}: {problem}")
+    return replace(project, name=check_publishable(project.name))
 
 
 def _write(folder: Path, found: ModelFile, project: NewProject) -> None:
@@ -147,10 +146,4 @@ def _needs(onnx: OnnxFile | None) -> str:
         return ""
     floor = runtime_floor(onnx.ir_version, onnx.opsets, onnx.operators)
     stamps = ", ".join(f"{domain} opset {version}" for domain, version in onnx.opsets.items())
-    needed = (
-        f"onnxruntime>={floor[0]}.{floor[1]}" if floor else "a newer ONNX Runtime than any that was measured"
-    )
-    return f"IR version {onnx.ir_version}, {stamps}: needs {needed}"
-
-
-__all__ = ["NewProject", "Tensor", "new_project"]
+    return f"IR version {onnx.ir_version}, {stamps}: onnxruntime>={floor[0]}.{floor[1]}"

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 """Where numpy's name of an element type is not ONNX's in lower case."""
 
+BUILT_IN = frozenset(
+    {
+        "",
+        "ai.onnx",
+        "ai.onnx.ml",
+        "ai.onnx.preview",
+        "ai.onnx.preview.training",
+        "ai.onnx.training",
+        "com.microsoft",
+    }
+)
+"""Domains whose operators ONNX Runtime has."""
+
 GRAPH = 7
 """Field number of the graph in a ModelProto."""
 
@@ -36,6 +49,8 @@ class OnnxFile:
     """By domain; ONNX's own is `ai.onnx`."""
     operators: frozenset[tuple[str, str]]
     """Domain and type of every node."""
+    custom: tuple[str, ...] = ()
+    """Domains of operators that are neither ONNX's, nor ONNX Runtime's, nor functions of the file."""
     precision: str = ""
     """`fp32`, `fp16`, …: what most bytes of its weights are; empty where there are none."""
 
@@ -57,7 +72,16 @@ def read_onnx(path: Path) -> OnnxFile:
         ir_version=model.ir_version,
         opsets={one.domain or "ai.onnx": one.version for one in sorted(model.opset_import, key=_domain)},
         operators=frozenset(found.operators),
+        custom=_custom(model, found),
         precision=_precision(found.weights),
+    )
+
+
+def _custom(model: ModelProto, found: Survey) -> tuple[str, ...]:
+    own = {(one.domain, one.name) for one in model.functions}
+    domains = {one[0] for one in found.operators - own}
+    return tuple(
+        sorted(one for one in domains if one not in BUILT_IN and not one.startswith("com.microsoft."))
     )
 
 

@@ -108,6 +108,11 @@ def assemble(project: ModelProject, reporter: Reporter) -> Assembly:
     opened = {
         one.name: read_onnx(project.folder / one.entry) for one in project.variants if one.format == "onnx"
     }
+    for name, onnx in opened.items():
+        for domain in onnx.custom:
+            reporter.note(
+                f"variant {name}: ONNX Runtime has no operators of {domain!r}, so load() can't open it"
+            )
     inputs, outputs = agreed_interface(project, opened)
     digested = _digest_all(project, files, reporter)
     contents: dict[str, Path | bytes] = {one.sha256: project.folder / path for path, one in digested.items()}

@@ -59,7 +59,9 @@ def pyproject(
         HEAD.format(identity="\n".join(f"{key} = {_text(value)}" for key, value in identity.items())),
         VARIANT.format(
             lines="\n".join(lines),
-            needs=f'# runtime = ">=1.20"                         # {needs}\n' if needs else "",
+            needs=f'# runtime = ">=1.20"                          # where you ask for more than {needs}\n'
+            if needs
+            else "",
         ),
     ]
     for kind, tensors in zip(("inputs", "outputs"), interface, strict=True):
@@ -71,7 +73,7 @@ def pyproject(
 def _tensor(kind: str, tensor: Tensor) -> str:
     import tomlkit
 
-    shape = "any shape" if tensor.extra.get("any_shape") else str(list(tensor.shape)).replace("None", "?")
+    shape = "any shape" if tensor.extra.get("any_shape") else f"[{', '.join(map(_size, tensor.shape))}]"
     key = tomlkit.key(tensor.name).as_string()
     head = f"\n[tool.modeldeps.model.{kind}.{key}]"
     comment = f"  # {tensor.dtype} {shape}".replace("\n", " ")
