@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
@@ -46,12 +46,10 @@ class Landing:
         """Make a file say these bytes; False when it said so already. Raises OSError."""
         if _says(target, data):
             return False
-        part = self._write(data)
-        try:
+        with self._part() as part:
+            _write(part, data)
             make_folder(target.parent)
             replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
         flush_folder(target.parent)
         return True
 
@@ -59,49 +57,52 @@ class Landing:
         """Make a file that must not be there yet; False when it is, whoever was first. Raises OSError."""
         if target.exists():
             return False
-        part = self._write(data)
-        try:
+        with self._part() as part:
+            _write(part, data)
             make_folder(target.parent)
             won = _name_once(part, target)
-        finally:
-            part.unlink(missing_ok=True)
         flush_folder(target.parent)
         return won
 
     def copy(self, source: Path, target: Path, digest: str, reporter: Reporter) -> None:
         """Copy a blob, proving its digest on the way. Raises OSError, ChangedFileError."""
-        part = self._part()
-        try:
-            running = new_hash()
-            with source.open("rb") as stream, part.open("xb") as out:
-                while block := stream.read(BLOCK):
-                    running.update(block)
-                    out.write(block)
-                    reporter.advance(len(block))
-                out.flush()
-                os.fsync(out.fileno())
-            if (found := running.hexdigest()) != digest:
+        with self._part() as part:
+            found = _copy(source, part, reporter)
+            if found != digest:
                 raise ChangedFileError(source, expected=f"sha256:{digest}", found=f"sha256:{found}")
             make_folder(target.parent)
             replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
         flush_folder(target.parent)
 
-    def _part(self) -> Path:
-        return self.folder / f"{secrets.token_hex(12)}.part"
-
-    def _write(self, data: bytes) -> Path:
-        part = self._part()
+    @contextmanager
+    def _part(self) -> Iterator[Path]:
+        """Yield a name that nobody else uses; what is left there afterwards is removed."""
+        part = self.folder / f"{secrets.token_hex(12)}.part"
         try:
-            with part.open("xb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        return part
+            yield part
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _write(part: Path, data: bytes) -> None:
+    with part.open("xb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _copy(source: Path, part: Path, reporter: Reporter) -> str:
+    """Copy bytes to disk and return their digest."""
+    running = new_hash()
+    with source.open("rb") as stream, part.open("xb") as out:
+        while block := stream.read(BLOCK):
+            running.update(block)
+            out.write(block)
+            reporter.advance(len(block))
+        out.flush()
+        os.fsync(out.fileno())
+    return running.hexdigest()
 
 
 def _says(target: Path, data: bytes) -> bool:
