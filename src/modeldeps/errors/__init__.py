@@ -28,6 +28,7 @@ ModelDepsError
 │   └── RefusedError
 ├── StoreError                  the store can't do what it was asked for
 │   ├── BlobMissingError
+│   ├── StoreFailedError
 │   ├── StoreFullError
 │   ├── StoreLayoutError
 │   └── StoreReadOnlyError
@@ -36,6 +37,7 @@ ModelDepsError
 ├── NoStaticDependenciesError   a project has no list to add a model to
 ├── ProjectEditError            a pyproject.toml can't be edited without harm
 ├── ScriptError                 a script's metadata (PEP 723) can't be edited
+├── SolverError                 nobody tells which release an installer would take
 ├── UndeclaredModelError        a project does not declare a model
 ├── BuildToolError              a package that building needs isn't installed
 ├── CorruptModelError           a file is not the model that its name promises
@@ -83,6 +85,7 @@ from modeldeps.errors._project import (
     NoStaticDependenciesError,
     ProjectEditError,
     ScriptError,
+    SolverError,
     UndeclaredModelError,
 )
 from modeldeps.errors._release import (
@@ -112,6 +115,7 @@ from modeldeps.errors._runtime import (
 from modeldeps.errors._store import (
     BlobMissingError,
     StoreError,
+    StoreFailedError,
     StoreFullError,
     StoreLayoutError,
     StoreReadOnlyError,
@@ -180,9 +184,11 @@ __all__ = [
     "RuntimeMissingError",
     "RuntimeVersionError",
     "ScriptError",
+    "SolverError",
     "SourceError",
     "StepFailedError",
     "StoreError",
+    "StoreFailedError",
     "StoreFullError",
     "StoreLayoutError",
     "StoreReadOnlyError",

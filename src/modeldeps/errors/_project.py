@@ -66,3 +66,10 @@ class ScriptError(ModelDepsError):
 
     def __init__(self, file: object, reason: str) -> None:
         super().__init__(f"{file} can't be edited", ("reason", reason))
+
+
+class SolverError(ModelDepsError):
+    """Nobody could tell which release of a model an installer would take."""
+
+    def __init__(self, solver: str, reason: str) -> None:
+        super().__init__(f"{solver} does not tell which releases fit", ("reason", reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modeldeps.errors import ProjectError
+from modeldeps.prefetch import prefetch
 from modeldeps.project import Pyproject, additions, parse, static_conflicts, static_hint
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ def added_by(folder: Path) -> Additions | None:
         return None
     pyproject = Pyproject.read(file)
     declaration = parse(pyproject)
-    if declaration is None or not declaration.adds:
+    if declaration is None:
         return None
     if problems := static_conflicts(pyproject, declaration):
         raise ProjectError(file, problems, hint=static_hint(declaration))
-    return additions(pyproject, declaration)
+    prefetch(pyproject, declaration)
+    return additions(pyproject, declaration) if declaration.adds else None
 
 
 def fill(metadata: MutableMapping[str, Any], added: Additions | None) -> None:

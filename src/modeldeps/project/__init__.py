@@ -13,9 +13,9 @@ from modeldeps.project._declaration import (
     requirements,
 )
 from modeldeps.project._edit import Edited, Place, add, form_for, locks_static_only, remove, requirement_of
-from modeldeps.project._pyproject import Backend, Pyproject
+from modeldeps.project._pyproject import Backend, Pyproject, distribution_of
 from modeldeps.project._script import add_to_script
-from modeldeps.project._static import StaticModel, static_models
+from modeldeps.project._static import StaticModel, static_model, static_models
 
 __all__ = [
     "RUNTIMES",
@@ -28,6 +28,7 @@ __all__ = [
     "add",
     "add_to_script",
     "additions",
+    "distribution_of",
     "find",
     "form_for",
     "load",
@@ -39,5 +40,6 @@ __all__ = [
     "requirements",
     "static_conflicts",
     "static_hint",
+    "static_model",
     "static_models",
 ]

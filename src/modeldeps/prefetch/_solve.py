@@ -1,0 +1,158 @@
+"""Ask which releases an installer would take: its own solver first, then the channels' indexes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from modeldeps.errors import SolverError
+from modeldeps.names import model_name
+from modeldeps.prefetch._index import newest
+from modeldeps.requirement import is_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from modeldeps.prefetch._frontend import Frontend
+    from modeldeps.prefetch._question import Question
+
+PATIENCE = 120
+"""Seconds that a solver may take; without a network installers retry for long."""
+NESTED = {"MODELDEPS_PREFETCH": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+"""Set for a solver, so that nothing it might build prefetches in its turn."""
+UNSET = ("PYTHONPATH", "PYTHONHOME", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
+"""Not handed on: the first two are the build's own, the others about where packages go."""
+
+
+class Solver(Protocol):
+    """Somebody who knows which releases would be installed."""
+
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+
+    def solve(self, question: Question) -> dict[str, str]:
+        """Return a version by model name. Raises SolverError where it can't tell."""
+
+
+@dataclass(frozen=True)
+class Pip:
+    """The pip of the environment that is installed into; it must be 22.2 or newer."""
+
+    indexes: tuple[str, ...] = ()
+    name: str = "pip"
+
+    def solve(self, question: Question) -> dict[str, str]:
+        """Let pip report what it would install (its installation report, version 1)."""
+        words = [sys.executable, "-I", "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-"]
+        words += ["--ignore-installed", "--only-binary", ":all:", *self.indexes]
+        words += [word for url in question.channels for word in ("--extra-index-url", f"{url}simple/")]
+        with _constraints(question) as constraints:
+            said = _run(self.name, [*words, *constraints, *question.requirements], question.folder)
+        try:
+            report = json.loads(said)["install"]
+            found = {one["metadata"]["name"]: one["metadata"]["version"] for one in report}
+        except (ValueError, KeyError, TypeError):
+            raise SolverError(self.name, "its report can't be read") from None
+        return _models(found)
+
+
+@dataclass(frozen=True)
+class Uv:
+    """The uv that runs the build."""
+
+    program: str = "uv"
+    indexes: tuple[str, ...] = ()
+    name: str = "uv"
+
+    def solve(self, question: Question) -> dict[str, str]:
+        """Let uv compile the requirements, with the settings of the project's `[tool.uv]`."""
+        words = [self.program, "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
+        words += ["--python", sys.executable, "--only-binary", ":all:", *self.indexes]
+        words += [word for url in question.channels for word in ("--index", f"{url}simple/")]
+        with _constraints(question) as constraints:
+            asked = "\n".join(question.requirements)
+            said = _run(self.name, [*words, *constraints], question.folder, asked=asked)
+        pins = (line.split(";")[0].strip().partition("==") for line in said.splitlines())
+        return _models({name.partition("[")[0]: version for name, equals, version in pins if equals})
+
+
+@dataclass(frozen=True)
+class Index:
+    """The channels' indexes, read here; for tools whose solver can't be asked."""
+
+    offline: bool = False
+    name: str = "index"
+
+    def solve(self, question: Question) -> dict[str, str]:
+        """Take the newest release of each model whose requirements can be met."""
+        return newest(question, offline=self.offline)
+
+
+def solvers(frontend: Frontend, *, offline: bool = False) -> tuple[Solver, ...]:
+    """Return whom to ask, in order."""
+    if offline:
+        return (Index(offline=True),)
+    if frontend.kind == "uv":
+        return (Uv(frontend.program or "uv", frontend.indexes), Index())
+    return (Pip(frontend.indexes), Index())
+
+
+def _models(found: Mapping[str, str]) -> dict[str, str]:
+    return {model_name(name): version for name, version in found.items() if is_pointer(name)}
+
+
+class _constraints:  # noqa: N801 - a context manager that reads as a function
+    """A constraints file while a solver runs, as the words that name it."""
+
+    def __init__(self, question: Question) -> None:
+        self._texts = question.constraints
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> list[str]:
+        if not self._texts:
+            return []
+        self._folder = tempfile.TemporaryDirectory(prefix="modeldeps-")
+        file = Path(self._folder.name) / "constraints.txt"
+        file.write_text("\n".join(self._texts), encoding="utf-8")
+        return ["--constraint", str(file)]
+
+    def __exit__(self, *_: object) -> None:
+        if self._folder:
+            self._folder.cleanup()
+
+
+def _run(name: str, words: Iterable[str], folder: Path, *, asked: str = "") -> str:
+    """Run a solver and return its stdout. Raises SolverError with its last words."""
+    variables = {key: value for key, value in os.environ.items() if key not in UNSET} | NESTED
+    try:
+        done = subprocess.run(
+            list(words),
+            input=asked,
+            cwd=folder,
+            env=variables,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise SolverError(name, f"it took more than {PATIENCE} s") from None
+    except OSError as error:
+        raise SolverError(name, str(error)) from None
+    if done.returncode:
+        raise SolverError(name, "\n".join(_last_words(done.stderr)) or f"status {done.returncode}")
+    return done.stdout
+
+
+def _last_words(text: str) -> Iterator[str]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    yield from lines[-3:]
