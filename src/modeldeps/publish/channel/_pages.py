@@ -14,21 +14,29 @@ if TYPE_CHECKING:
     from modeldeps.manifest import File, Lineage, Manifest, Metric, Tensor
     from modeldeps.publish.channel._record import Record
 
+_INDEX = "index.html"
+"""Links name it, so that a person can read the folder without a web server too."""
+_ROOT = f"../../../{_INDEX}"
+
 
 def channel_page(listing: Mapping[str, Sequence[Record]]) -> bytes:
     """Return the list of models, each with its newest release."""
     rows = []
     for model, records in listing.items():
         newest = _newest(records)
-        rows.append([Markup(link(f"models/{model}/", model)), newest.version, newest.summary, newest.license])
+        rows.append(
+            [Markup(link(f"models/{model}/{_INDEX}", model)), newest.version, newest.summary, newest.license]
+        )
     body = [
         words("h1", "Models"),
         words("p", f"{len(rows)} in this channel", class_="talk"),
-        table(("Model", "Newest", "", "Licence"), rows) if rows else words("p", "Nothing is published yet."),
+        table(("Model", "Newest", "Summary", "Licence"), rows)
+        if rows
+        else words("p", "Nothing is published yet."),
         words("h2", "Use one"),
         words("p", "With the address of this page as CHANNEL:"),
         words("pre", '[tool.modeldeps]\nchannels = ["CHANNEL"]\nmodels = ["NAME>=VERSION"]'),
-        tag("p", Html(f"Installers read {link('simple/', 'the index')} below it.")),
+        tag("p", Html(f"Installers read {link('simple/index.html', 'the index')} below it.")),
     ]
     return page("Models", body)
 
@@ -42,7 +50,7 @@ def model_page(model: str, records: Sequence[Record]) -> bytes:
     """Return the list of a model's releases, newest first."""
     rows = [
         [
-            Markup(link(f"{one.version}/", one.version)),
+            Markup(link(f"{one.version}/{_INDEX}", one.version)),
             one.published[:10],
             format_bytes(one.payload),
             f"yanked: {one.yanked}" if one.yanked else "",
@@ -51,7 +59,7 @@ def model_page(model: str, records: Sequence[Record]) -> bytes:
     ]
     summary = _newest(records).summary if records else ""
     body = [
-        tag("nav", link("../../", "Models")),
+        tag("nav", link(f"../../{_INDEX}", "Models")),
         words("h1", model),
         words("p", summary),
         table(("Version", "Published", "Payload", ""), rows, numbers=(2,)),
@@ -72,13 +80,14 @@ def release_page(manifest: Manifest, record: Record) -> bytes:
 
 
 def _release(manifest: Manifest, record: Record, title: str) -> Iterator[Html]:
-    yield tag("nav", Html(f"{link('../../../', 'Models')} / {link('../', manifest.name)}"))
+    yield tag("nav", Html(f"{link(_ROOT, 'Models')} / {link('../' + _INDEX, manifest.name)}"))
     yield words("h1", title)
     yield words("p", manifest.summary)
     if record.yanked:
         yield words("p", f"Yanked: {record.yanked}", class_="yanked")
     yield _facts(manifest, record)
     yield words("h2", "Use")
+    yield tag("p", Html(f"With the address of {link(_ROOT, 'this channel')} as CHANNEL:"))
     yield words("pre", _usage(manifest))
     yield from _section("Inputs", _tensors(manifest.inputs))
     yield from _section("Outputs", _tensors(manifest.outputs))
@@ -122,7 +131,7 @@ def _usage(manifest: Manifest) -> str:
     wanted = f"{manifest.name}~={minor}" if stable else f"{manifest.name}=={manifest.version}"
     feed = ", ".join(f"{one.name}=…" for one in manifest.inputs)
     call = f"model.run({feed})" if all(one.name.isidentifier() for one in manifest.inputs) else "model.run(…)"
-    declare = f'# pyproject.toml\n[tool.modeldeps]\nmodels = ["{wanted}"]\n'
+    declare = f'# pyproject.toml\n[tool.modeldeps]\nmodels = ["{wanted}"]\nchannels = ["CHANNEL"]\n'
     return f'{declare}\n# Python\nfrom modeldeps import load\nmodel = load("{manifest.name}")\n{call}'
 
 
