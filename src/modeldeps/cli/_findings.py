@@ -154,10 +154,7 @@ def _channel(url: str, *, offline: bool) -> Finding:
 def _models() -> Iterator[Finding]:
     found = environment.pointers()
     for pointer in found:
-        try:
-            yield _model(pointer)
-        except ModelDepsError as error:
-            yield Finding.of(f"{pointer.name} {pointer.version}", error)
+        yield _model(pointer)
     for folder in environment.remains():
         distribution = folder.name.partition("-")[0].replace("_", "-")
         hint = f"pip install --force-reinstall --no-deps {distribution}"
@@ -169,13 +166,16 @@ def _models() -> Iterator[Finding]:
 def _model(pointer: Pointer) -> Finding:
     """Tell what would run it here and why, or what keeps it from running."""
     subject = f"{pointer.name} {pointer.version}"
-    match examine_pointer(pointer):
-        case BrokenModel(_, error):
-            return Finding.of(subject, error)
-        case model if model.obstacle:
-            return Finding.of(subject, model.obstacle)
-        case model:
-            return _choice(subject, model)
+    try:
+        match examine_pointer(pointer):
+            case BrokenModel(_, error):
+                return Finding.of(subject, error)
+            case model if model.obstacle:
+                return Finding.of(subject, model.obstacle)
+            case model:
+                return _choice(subject, model)
+    except ModelDepsError as error:  # settings that keep every model from being chosen
+        return Finding.of(subject, error)
 
 
 def _choice(subject: str, model: InstalledModel) -> Finding:
