@@ -146,4 +146,4 @@ def _needs(onnx: OnnxFile | None) -> str:
         return ""
     floor = runtime_floor(onnx.ir_version, onnx.opsets, onnx.operators)
     stamps = ", ".join(f"{domain} opset {version}" for domain, version in onnx.opsets.items())
-    return f"IR version {onnx.ir_version}, {stamps}: onnxruntime>={floor[0]}.{floor[1]}"
+    return f"IR version {onnx.ir_version}, {stamps}: it needs onnxruntime>={floor[0]}.{floor[1]}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from modeldeps.errors import BuildToolError, CorruptModelError
 from modeldeps.manifest import Tensor, _checks
+from modeldeps.publish._session import open_session
 from modeldeps.publish._wire import Survey, Weights, survey
 
 if TYPE_CHECKING:
@@ -95,17 +96,21 @@ def survey_file(path: Path) -> Survey:
         if stream.seek(0, 2) == 0:
             raise CorruptModelError(path, "an empty file")
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-            view = memoryview(mapped)
-            try:
-                found = survey(view)
-            except (ValueError, UnicodeDecodeError) as error:
-                raise CorruptModelError(path, f"bytes that are not protobuf: {error}") from None
-            finally:
-                view.release()
+            found = _walk(mapped)
+    if isinstance(found, str):
+        raise CorruptModelError(path, f"bytes that are not protobuf: {found}")
     if GRAPH not in found.messages:
         raise CorruptModelError(path, "a file without a graph")
     _sizes_fit(path, found.weights)
     return found
+
+
+def _walk(mapped: mmap.mmap) -> Survey | str:
+    """Walk a mapped file, or say why it can't be; an error that left here would hold the mapping open."""
+    try:
+        return survey(memoryview(mapped))
+    except ValueError as error:
+        return str(error)
 
 
 def external_files(path: Path, found: Survey) -> Mapping[str, Sequence[Weights]]:
@@ -176,13 +181,26 @@ def _load(path: Path) -> ModelProto:
 
 
 def _check(path: Path) -> None:
-    """Let onnx check the structure of the graph."""
+    """
+    Let onnx check the structure of the graph.
+
+    It refuses some files that ONNX Runtime opens, such as those with an input of unknown rank: taken too.
+    """
     from onnx.checker import ValidationError, check_model
 
     try:
         check_model(str(path))
     except ValidationError as error:
-        raise CorruptModelError(path, str(error).splitlines()[0]) from None
+        if not _opens(path):
+            raise CorruptModelError(path, str(error).splitlines()[0]) from None
+
+
+def _opens(path: Path) -> bool:
+    try:
+        open_session(path)
+    except Exception:  # noqa: BLE001 - onnxruntime has no common class of errors, and may not be installed
+        return False
+    return True
 
 
 def _tensor(value: ValueInfoProto) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickletools
 import re
 import zipfile
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 HEAD = 4096
 """Bytes that tell a format."""
+MAX_OLD = 1 << 20
+"""Bytes of a file that is read as a pickle of the protocols 0 and 1, which have no mark at their start."""
 MAX_CONFIG = 16 << 20
 """Bytes of a Keras configuration that are searched."""
 
@@ -36,7 +39,6 @@ BY_ENDING = {
 """What a file's name tells: the kind of file, and the conversion that works."""
 
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
-_OLD_PICKLE = re.compile(rb"(\(dp?\d*\n|c[a-z_][\w.]*\n\w+\n|\((lp|i)\d*\n)")
 _LAMBDA = re.compile(rb'"class_name":\s*"Lambda"')
 
 
@@ -51,7 +53,7 @@ def refuse_code(path: Path) -> None:
         raise RefusedFormatError(path, *known)
     with path.open("rb") as stream:
         head = stream.read(HEAD)
-    if _PICKLE.match(head) or _OLD_PICKLE.match(head):
+    if _PICKLE.match(head) or _is_old_pickle(path):
         raise RefusedFormatError(path, "a pickle", TORCH if path.suffix == ".bin" else SKLEARN)
     if head.startswith(b"\x93NUMPY") and b"'descr': '|O'" in head:
         raise RefusedFormatError(
@@ -61,6 +63,18 @@ def refuse_code(path: Path) -> None:
         _refuse_lambda(path, path.open("rb").read(MAX_CONFIG))
     if head.startswith(b"PK\x03\x04"):
         _refuse_archive(path)
+
+
+def _is_old_pickle(path: Path) -> bool:
+    """Tell whether a small file decodes as a pickle from its first byte to its last; nothing of it is run."""
+    if not 1 < path.stat().st_size <= MAX_OLD:
+        return False
+    data = path.read_bytes()
+    try:
+        *_, last = pickletools.genops(data)
+    except Exception:  # noqa: BLE001 - pickletools raises whatever the bytes lead to
+        return False
+    return last[0].name == "STOP" and last[2] == len(data) - 1
 
 
 def _refuse_archive(path: Path) -> None:

@@ -28,7 +28,7 @@ def write_sdist(project_dir: Path, output: Path) -> Path:
     Write `NAME-VERSION.tar.gz` (PEP 625) and return where it is.
 
     The archive comes out the same every time: sorted, without dates and owners, stored rather than
-    compressed, since weights hardly shrink. Raises the project's errors about what its files say, and OSError.
+    compressed, since weights hardly shrink. Raises the project's errors, and OSError.
     """
     project = read_project(project_dir)
     name = f"{wheel_name(project.name)}-{project.version}"

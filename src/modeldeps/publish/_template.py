@@ -59,7 +59,7 @@ def pyproject(
         HEAD.format(identity="\n".join(f"{key} = {_text(value)}" for key, value in identity.items())),
         VARIANT.format(
             lines="\n".join(lines),
-            needs=f'# runtime = ">=1.20"                          # where you ask for more than {needs}\n'
+            needs=f'# {needs}; ask for more with\n# runtime = ">=1.20"\n' if needs else "",
             if needs
             else "",
         ),

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import pickle
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np  # noqa: TID253 - a test module may be heavy
+import pytest
+from release_models import project, savez, scaled, write
+
+from modeldeps.errors import CorruptModelError, RefusedFormatError
+from modeldeps.publish import build_release
+from modeldeps.publish._payload import safetensors
+from modeldeps.publish._refuse import refuse_code
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("ending", ["pt", "pth", "ckpt", "pkl", "pickle", "joblib", "PT"])
+def test_a_name_that_promises_a_pickle_is_refused_with_what_works(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"model.{ending}"
+    path.write_bytes(b"anything")
+    with pytest.raises(RefusedFormatError, match=r"hint: .*(torch\.onnx\.export|skl2onnx)"):
+        refuse_code(path)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_is_known_by_its_first_bytes(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(pickle.dumps({"weights": [1.0, 2.0]}, protocol))
+    with pytest.raises(RefusedFormatError, match="a pickle"):
+        refuse_code(path)
+
+
+def test_an_archive_of_pytorch_is_known_by_its_members(tmp_path: Path) -> None:
+    path = tmp_path / "model.bin"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+    with pytest.raises(RefusedFormatError, match=r"archive/data\.pkl"):
+        refuse_code(path)
+
+
+def test_a_keras_model_with_a_lambda_layer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    for layer, refused in (("Dense", False), ("Lambda", True)):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", json.dumps({"layers": [{"class_name": layer}]}))
+        if refused:
+            with pytest.raises(RefusedFormatError, match="Lambda"):
+                refuse_code(path)
+        else:
+            refuse_code(path)
+
+
+def test_an_array_of_objects_is_refused(tmp_path: Path) -> None:
+    objects = np.array([{"a": 1}], dtype=object)
+    np.save(tmp_path / "a.npy", objects, allow_pickle=True)
+    savez(tmp_path / "a.npz", a=objects)
+    for name in ("a.npy", "a.npz"):
+        with pytest.raises(RefusedFormatError, match="objects"):
+            refuse_code(tmp_path / name)
+
+
+def test_plain_files_are_taken(tmp_path: Path) -> None:
+    write(tmp_path / "m.onnx", scaled())
+    savez(tmp_path / "a.npz", a=np.ones(3))
+    (tmp_path / "labels.txt").write_text("cat\ndog\n")
+    (tmp_path / "empty").write_bytes(b"")
+    for path in tmp_path.iterdir():
+        refuse_code(path)
+
+
+def test_a_release_with_a_pickle_among_its_files_is_refused(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p", 'files = ["vectorizer.bin"]')
+    write(folder / "model.onnx", scaled())
+    (folder / "vectorizer.bin").write_bytes(pickle.dumps([1]))
+    with pytest.raises(RefusedFormatError):
+        build_release(folder, tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
+
+
+def _safetensors(path: Path, header: object, data: bytes) -> Path:
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
+    return path
+
+
+def test_tensors_of_a_safetensors_file_are_found(tmp_path: Path) -> None:
+    header = {"__metadata__": {}, "w": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}
+    path = _safetensors(tmp_path / "m.safetensors", header, b"\0" * 12)
+    [(start, length)] = safetensors(path)
+    assert (path.stat().st_size - start, length) == (8, 8)
+
+
+@pytest.mark.parametrize(
+    "header", [[], {"w": 1}, {"w": {}}, {"w": {"data_offsets": [0, 99]}}, {"w": {"data_offsets": [-9, 2]}}]
+)
+def test_a_broken_safetensors_file_is_corrupt(tmp_path: Path, header: object) -> None:
+    with pytest.raises(CorruptModelError, match="safetensors"):
+        safetensors(_safetensors(tmp_path / "m.safetensors", header, b"\0" * 12))
+
+
+def test_a_file_that_is_no_safetensors_file_is_corrupt(tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"<html>not found</html>")
+    with pytest.raises(CorruptModelError, match="a header of"):
+        safetensors(tmp_path / "m.safetensors")
+
+
+def test_a_release_of_another_format_asks_for_no_runtime(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path / "p",
+        'inputs = { x = { dtype = "float32", shape = ["n", 3] } }',
+        variants='variants = [{ name = "a", entry = "m.safetensors" }]',
+    )
+    _safetensors(
+        folder / "m.safetensors", {"w": {"dtype": "U8", "shape": [9], "data_offsets": [0, 9]}}, b"\0" * 9
+    )
+    release = build_release(folder, tmp_path / "dist")
+    assert release.manifest.variants[0].format == "safetensors"
+    assert release.manifest.inputs[0].shape == ("n", 3)
+    with zipfile.ZipFile(release.wheel) as archive:
+        text = archive.read("modeldeps_tiny-1.0.0.dist-info/METADATA").decode()
+    assert "Provides-Extra: cpu\nProvides-Extra: cuda\n" in text
+    assert "onnxruntime" not in text
