@@ -60,8 +60,6 @@ def pyproject(
         VARIANT.format(
             lines="\n".join(lines),
             needs=f'# {needs}; ask for more with\n# runtime = ">=1.20"\n' if needs else "",
-            if needs
-            else "",
         ),
     ]
     for kind, tensors in zip(("inputs", "outputs"), interface, strict=True):
