@@ -190,5 +190,5 @@ def prepare(onnxruntime: ModuleType, runtime: Runtime) -> Fails | None:
         ctypes.CDLL(str(shared))
         ctypes.CDLL(str(runtime.cuda_library))
     except OSError as error:
-        return Fails(f"a library of CUDA is missing: {str(error).splitlines()[0]}", LIBRARIES)
+        return Fails(f"the CUDA provider can't be loaded: {str(error).splitlines()[0]}", LIBRARIES)
     return None

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 PACKAGE = "onnxruntime"
 """The import package that every one of the wheels brings."""
 
-CURE = 'pip uninstall -y onnxruntime onnxruntime-gpu && pip install "onnxruntime-gpu[cuda,cudnn]"'
+CLEAR = "pip uninstall -y onnxruntime onnxruntime-gpu"
+"""What takes the remains away."""
+
+CURE = f'{CLEAR} && pip install "onnxruntime-gpu[cuda,cudnn]"'
 """What makes one working GPU installation out of several wheels, or out of the remains of one."""
 
 _WHEELS = frozenset(

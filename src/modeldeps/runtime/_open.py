@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
     from modeldeps.runtime._installed import Runtime
+
+
+_BROKEN = re.compile(r": (NO_SUCHFILE|NO_MODEL|INVALID_PROTOBUF|INVALID_GRAPH) :")
+"""Failures of the file, whatever the provider."""
+_FAILURE = re.compile(r"\b(CUDA|CUDNN|CUBLAS|CUFFT) failure -?\d+: [^;]*")
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,11 @@ def open_session(entry: Entry, provider: str, runtime: Runtime, options: object)
             os.fspath(entry.file), chosen, providers=providers, enable_fallback=0
         )
     except Exception as error:
-        if provider == "cpu":
-            reason = _line(error)
+        reason = _line(error)
+        if provider == "cpu" or _BROKEN.search(reason):
             hint = _newer(reason)
             raise OpenError(entry.model, entry.variant, entry.file, reason, hint=hint) from error
-        return Fails(f"ONNX Runtime refused: {_line(error)}")
+        return Fails(f"ONNX Runtime refused: {reason}")
     first = session.get_providers()[0]
     return session if first == full else Fails(f"ONNX Runtime took {first} without saying why")
 
@@ -78,8 +84,10 @@ def import_onnxruntime(entry: Entry) -> ModuleType:
 
 
 def _line(error: BaseException) -> str:
-    """Return the first line of what ONNX Runtime said."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    """Return the first line of what ONNX Runtime said, or what it says of CUDA in the midst of it."""
+    line = next(iter(str(error).splitlines()), "") or type(error).__name__
+    found = _FAILURE.search(line)
+    return found[0].strip() if found else line
 
 
 def _newer(reason: str) -> str | None:

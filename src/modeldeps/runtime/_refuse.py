@@ -11,7 +11,7 @@ from modeldeps.errors import (
     RuntimeVersionError,
 )
 from modeldeps.names import distribution_name
-from modeldeps.runtime._installed import Absent
+from modeldeps.runtime._installed import CLEAR, Absent
 from modeldeps.runtime._machine import AUTO
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def _missing(decision: Decision, runtime: Absent, manifest: Manifest) -> Runtime
     extra = "cuda" if decision.provider == "cuda" else "cpu"
     other = " ([cuda] for NVIDIA devices)" if cuda and extra == "cpu" else ""
     install = f'pip install "{package}[{extra}]"{other}'
-    return RuntimeMissingError(decision.model, runtime.reason, runtime.hint or install)
+    hint = f"{CLEAR} && {install}" if runtime.hint else install
+    return RuntimeMissingError(decision.model, runtime.reason, hint)
 
 
 def _wrong_version(
