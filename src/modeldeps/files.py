@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_NO_FLUSH = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
 def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None:
@@ -33,11 +36,14 @@ def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring a folder's names to disk; Windows does so by itself and can't be asked."""
+    """Bring a folder's names to disk; Windows, and some network and user-space systems, can't be asked."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            raise
     finally:
         os.close(handle)

@@ -50,7 +50,7 @@ def test_publish_speaks_json(dist: Path, tmp_path: Path, capsys: pytest.CaptureF
     (found,) = json.loads(capsys.readouterr().out)["releases"]
     assert found["wheel"].endswith("modeldeps_digits-2.1.0-py3-none-any.whl")
     found.pop("wheel")
-    assert found == {"name": "digits", "version": "2.1.0", "new": True, "bytes_copied": 24}
+    assert found == {"name": "digits", "version": "2.1.0", "new": True, "yanked": None, "bytes_copied": 24}
 
 
 @pytest.mark.parametrize(

@@ -127,9 +127,7 @@ def test_a_model_lists_its_releases_and_a_channel_its_models() -> None:
     found = read(model_page("digits", [RECORD, old]))
     assert "2026-01-02" in found.text
     assert "yanked: bad" in found.text
-    found = read(channel_page({"digits": [replace(RECORD, version="3.0.0", yanked="bad"), RECORD]}))
-    assert "2.1.0" in found.text
-    assert "3.0.0" not in found.text
+    assert "2.1.0" in read(channel_page({"digits": RECORD})).text
     assert "Nothing is published yet." in read(channel_page({})).text
 
 
@@ -156,7 +154,7 @@ def test_no_text_of_a_release_becomes_markup() -> None:
     for page in (
         release_page(evil_manifest(), replace(RECORD, yanked=EVIL, summary=EVIL)),
         model_page("digits", [record]),
-        channel_page({"digits": [record]}),
+        channel_page({"digits": record}),
         project_html("digits", [record]),
     ):
         assert EVIL in read(page).text

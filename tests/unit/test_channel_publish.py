@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -35,6 +36,7 @@ from modeldeps.errors import (
 from modeldeps.progress import Reporter
 from modeldeps.publish.channel import _publish, local_folder, publish, yank
 from modeldeps.publish.channel._land import Landing
+from modeldeps.publish.channel._lock import publisher_lock
 
 PROJECT = "modeldeps-digits"
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -463,6 +465,72 @@ def test_a_folder_that_is_no_channel_is_not_made_one_by_a_yank(tmp_path: Path) -
         with pytest.raises(NotAChannelError):
             yank(place, "digits", "2.0.0", reason="x")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_first_page_shows_the_release_that_installers_take(tmp_path: Path, channel: Path) -> None:
+    for version in ("2.10.0", "2.9.0", "3.0.0rc1", "2.11.0"):
+        publish(Release(version=version).build(tmp_path / version), channel)
+    yank(channel, "digits", "2.11.0", reason="bad")
+    page = (channel / "index.html").read_text()
+    assert "<td>2.10.0</td>" in page
+    for version in ("2.10.0", "2.9.0", "2.0.0"):
+        yank(channel, "digits", version, reason="bad")
+    assert "<td>3.0.0rc1</td>" in (channel / "index.html").read_text()
+    yank(channel, "digits", "3.0.0rc1", reason="bad")
+    assert "<td>2.11.0</td>" in (channel / "index.html").read_text()
+
+
+def test_a_channel_out_of_a_clone_can_be_yanked_from(tmp_path: Path, channel: Path) -> None:
+    shutil.rmtree(channel / ".incoming")
+    assert yank(channel, "digits", "2.0.0", reason="bad")
+
+
+# the lock
+
+
+def test_a_publisher_who_is_stopped_holds_nobody_up_for_ever(channel: Path) -> None:
+    notes: list[str] = []
+
+    class Listener(Reporter):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    lock = channel / ".incoming" / "lock"
+    with publisher_lock(lock, Reporter()) as first, publisher_lock(lock, Listener(), patience=1.2) as second:
+        assert first
+        assert not second
+    assert notes == ["waiting for another publisher of this channel"]
+    with publisher_lock(lock, Reporter(), patience=0) as again:
+        assert again
+
+
+def test_a_lock_dies_with_its_owner(channel: Path) -> None:
+    lock = channel / ".incoming" / "lock"
+    hold = (
+        "import sys, time\nfrom pathlib import Path\nfrom modeldeps.progress import Reporter\n"
+        "from modeldeps.publish.channel._lock import publisher_lock\n"
+        "with publisher_lock(Path(sys.argv[1]), Reporter()) as got:\n"
+        "    print(got, flush=True)\n    time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(lock)], stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout
+        assert owner.stdout.readline() == "True\n"
+        with publisher_lock(lock, Reporter(), patience=0) as got:
+            assert not got
+        owner.kill()
+        owner.wait()
+    with publisher_lock(lock, Reporter(), patience=5) as got:
+        assert got
+
+
+def test_a_file_system_without_locks_is_enough(channel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert yank(channel, "digits", "2.0.0", reason="bad")
 
 
 # where

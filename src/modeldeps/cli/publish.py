@@ -50,11 +50,16 @@ def _rows(found: Sequence[Published]) -> list[tuple[str, str, str, str]]:
         (
             one.name,
             one.version,
-            "published" if one.new else "was there already",
+            _state(one),
             format_bytes(one.bytes_copied),
         )
         for one in found
     ]
+
+
+def _state(one: Published) -> str:
+    state = "published" if one.new else "was there already"
+    return f"{state}, yanked: {one.yanked}" if one.yanked else state
 
 
 def _json(one: Published) -> dict[str, object]:
@@ -62,6 +67,7 @@ def _json(one: Published) -> dict[str, object]:
         "name": one.name,
         "version": one.version,
         "new": one.new,
+        "yanked": one.yanked or None,
         "wheel": str(one.wheel),
         "bytes_copied": one.bytes_copied,
     }

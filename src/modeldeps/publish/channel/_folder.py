@@ -110,6 +110,10 @@ class ChannelFolder:
             make_folder(self.landing.folder)
             marker = json.dumps({"layout": LAYOUT, "about": "a channel of modeldeps"}, indent=1) + "\n"
             self.landing.claim(self.marker, marker.encode())
+        self.open()
+
+    def open(self) -> None:
+        """Make sure that this is a channel that can be written to. Raises NotAChannelError, OSError."""
         self.check()
         make_folder(self.landing.folder)
 
@@ -153,6 +157,21 @@ class ChannelFolder:
         """Return the records of a model's whole releases, newest first."""
         found = (self.record(model, version) for version in self.versions(model))
         return tuple(one for one in found if one is not None)
+
+    def newest(self, model: str) -> Record | None:
+        """Return the release that installers take, yanked ones and pre-releases last; None for none."""
+        rest = None
+        for version in sorted(self.versions(model), key=_is_pre):
+            record = self.record(model, version)
+            if record and not record.yanked:
+                return record
+            rest = rest or record
+        return rest
+
+
+def _is_pre(version: str) -> bool:
+    """Tell whether a version is a pre-release; only those have letters."""
+    return not version.replace(".", "").isdigit()
 
 
 def _names(folder: Path) -> list[str]:

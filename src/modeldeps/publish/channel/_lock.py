@@ -24,10 +24,16 @@ def publisher_lock(file: Path, reporter: Reporter, *, patience: float = PATIENCE
     """
     Hold the lock for a while; yield whether it was got.
 
-    Where the file system has no locks, or another publisher keeps it for longer than `patience`
-    seconds, the caller goes on without. Raises OSError when the file can't be made.
+    Where the file system has no locks, the file belongs to somebody else, or another publisher keeps
+    it for longer than `patience` seconds, the caller goes on without. Raises OSError when the
+    file can't be made.
     """
-    with file.open("ab") as stream:
+    try:
+        opened = file.open("ab")
+    except PermissionError:
+        yield False
+        return
+    with opened as stream:
         got = _wait(stream, reporter, patience)
         try:
             yield got

@@ -19,14 +19,12 @@ _INDEX = "index.html"
 _ROOT = f"../../../{_INDEX}"
 
 
-def channel_page(listing: Mapping[str, Sequence[Record]]) -> bytes:
-    """Return the list of models, each with its newest release."""
-    rows = []
-    for model, records in listing.items():
-        newest = _newest(records)
-        rows.append(
-            [Markup(link(f"models/{model}/{_INDEX}", model)), newest.version, newest.summary, newest.license]
-        )
+def channel_page(listing: Mapping[str, Record]) -> bytes:
+    """Return the list of models, each with the release that installers take."""
+    rows = [
+        [Markup(link(f"models/{model}/{_INDEX}", model)), one.version, one.summary, one.license]
+        for model, one in listing.items()
+    ]
     body = [
         words("h1", "Models"),
         words("p", f"{len(rows)} in this channel", class_="talk"),
@@ -41,11 +39,6 @@ def channel_page(listing: Mapping[str, Sequence[Record]]) -> bytes:
     return page("Models", body)
 
 
-def _newest(records: Sequence[Record]) -> Record:
-    """Return the newest release that installers would take."""
-    return next((one for one in records if not one.yanked), records[0])
-
-
 def model_page(model: str, records: Sequence[Record]) -> bytes:
     """Return the list of a model's releases, newest first."""
     rows = [
@@ -57,7 +50,7 @@ def model_page(model: str, records: Sequence[Record]) -> bytes:
         ]
         for one in records
     ]
-    summary = _newest(records).summary if records else ""
+    summary = records[0].summary if records else ""
     body = [
         tag("nav", link(f"../../{_INDEX}", "Models")),
         words("h1", model),

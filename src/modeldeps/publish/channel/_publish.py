@@ -18,7 +18,7 @@ from modeldeps.publish.channel._lock import publisher_lock
 from modeldeps.publish.channel._write import refresh, wheel_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from modeldeps.manifest import File
@@ -39,6 +39,8 @@ class Published:
     """Where its wheel lies in the channel."""
     new: bool
     """Whether it was not in the channel before."""
+    yanked: str
+    """Why it was withdrawn, or nothing; publishing a release again does not take that back."""
     bytes_copied: int
     """Bytes of blobs that were not in the channel before."""
 
@@ -60,7 +62,9 @@ def publish(dist: Path, channel: Path, *, reporter: Reporter | None = None) -> t
     with _writing(folder):
         folder.create()
         folder.landing.sweep()
-        copied = [_copy_blobs(folder, offer, heard) for offer in offers]
+        missing = [_missing(folder, offer) for offer in offers]
+        _check_room(folder, {file.sha256: file.size for blobs in missing for file, _ in blobs})
+        copied = [_copy(folder, offer, blobs, heard) for offer, blobs in zip(offers, missing, strict=True)]
         return tuple(_add(folder, offer, count, heard) for offer, count in zip(offers, copied, strict=True))
 
 
@@ -74,12 +78,18 @@ def yank(channel: Path, name: str, version: str, *, reason: str, undo: bool = Fa
     folder = ChannelFolder(channel)
     folder.check()
     model = normalize(name)
-    with _writing(folder), publisher_lock(folder.lock, Reporter()):
+    with _writing(folder):
+        folder.open()
+        return _mark(folder, model, version, "" if undo else " ".join(reason.split()) or "no reason given")
+
+
+def _mark(folder: ChannelFolder, model: str, version: str, reason: str) -> bool:
+    """Write a release's record with a reason, or with none; return whether that changed it."""
+    with publisher_lock(folder.lock, Reporter()):
         record = folder.record(model, version) if version in folder.versions(model) else None
         if record is None:
             raise NotPublishedError(model, version, folder.versions(model))
-        words = "" if undo else " ".join(reason.split()) or "no reason given"
-        changed = folder.landing.put(folder.record_file(model, version), record.withdrawn(words).dump())
+        changed = folder.landing.put(folder.record_file(model, version), record.withdrawn(reason).dump())
         refresh(folder, model)
     return changed
 
@@ -99,15 +109,20 @@ def _is_new(folder: ChannelFolder, offer: Offered) -> bool:
     return False
 
 
-def _copy_blobs(folder: ChannelFolder, offer: Offered, reporter: Reporter) -> int:
-    """Copy the blobs that the channel does not have, and return their bytes."""
-    missing = [(file, path) for file, path in offer.blobs if path != folder.blob(file.sha256)]
-    todo = [(file, path) for file, path in missing if not _has(folder, file)]
-    total = sum(file.size for file, _ in todo)
-    _check_room(folder, total)
+def _missing(folder: ChannelFolder, offer: Offered) -> list[tuple[File, Path]]:
+    """Return the blobs that the channel does not hold, each with the file to copy."""
+    elsewhere = [(file, path) for file, path in offer.blobs if path != folder.blob(file.sha256)]
+    return [(file, path) for file, path in elsewhere if not _has(folder, file)]
+
+
+def _copy(folder: ChannelFolder, offer: Offered, blobs: list[tuple[File, Path]], reporter: Reporter) -> int:
+    """Copy blobs into the channel and return their bytes."""
+    total = sum(file.size for file, _ in blobs)
+    if not blobs:
+        return total
     reporter.begin(f"publishing {offer.wheel.manifest.name} {offer.wheel.manifest.version}", total=total)
     try:
-        for file, path in todo:
+        for file, path in blobs:
             folder.landing.copy(path, folder.blob(file.sha256), file.sha256, reporter)
     finally:
         reporter.end()
@@ -123,10 +138,12 @@ def _has(folder: ChannelFolder, file: File) -> bool:
         return False
 
 
-def _check_room(folder: ChannelFolder, needed: int) -> None:
+def _check_room(folder: ChannelFolder, sizes: Mapping[str, int]) -> None:
+    """Refuse what can't fit before a byte of it is copied; `sizes` are those of the blobs, by digest."""
+    needed = sum(sizes.values()) + ROOM
     free = shutil.disk_usage(folder.root).free
-    if needed and needed + ROOM > free:
-        raise ChannelFullError(folder.root, needed=needed + ROOM, free=free)
+    if sizes and needed > free:
+        raise ChannelFullError(folder.root, needed=needed, free=free)
 
 
 def _add(folder: ChannelFolder, offer: Offered, copied: int, reporter: Reporter) -> Published:
@@ -139,7 +156,8 @@ def _add(folder: ChannelFolder, offer: Offered, copied: int, reporter: Reporter)
             _is_new(folder, offer)
             folder.landing.put(target, offer.wheel.data)  # where it was damaged since
         refresh(folder, name)
-    return Published(name, version, target, new=new, bytes_copied=copied)
+    record = folder.record(name, version)
+    return Published(name, version, target, new, record.yanked if record else "", copied)
 
 
 @contextmanager

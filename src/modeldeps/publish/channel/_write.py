@@ -76,9 +76,9 @@ def refresh_root(channel: ChannelFolder) -> None:
             return
 
 
-def _listing(channel: ChannelFolder) -> dict[str, tuple[Record, ...]]:
-    found = {model: channel.records(model) for model in channel.model_names()}
-    return {model: records for model, records in found.items() if records}
+def _listing(channel: ChannelFolder) -> dict[str, Record]:
+    found = {model: channel.newest(model) for model in channel.model_names()}
+    return {model: record for model, record in found.items() if record}
 
 
 def wheel_file(channel: ChannelFolder, model: str, version: str) -> Path:
