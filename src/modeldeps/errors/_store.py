@@ -34,6 +34,18 @@ class StoreReadOnlyError(StoreError):
         )
 
 
+class StoreFailedError(StoreError):
+    """The disk of the store failed."""
+
+    def __init__(self, root: object, *, reason: str) -> None:
+        super().__init__(
+            "the disk of the store failed",
+            ("store", root),
+            ("reason", reason),
+            hint="nothing unproved was kept; run the command again, or set MODELDEPS_CACHE to another disk",
+        )
+
+
 class StoreLayoutError(StoreError):
     """A folder is no store, or one that another version of modeldeps made."""
 

@@ -28,12 +28,13 @@ _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CL
 _SAFE = getattr(os, "O_NOFOLLOW", 0)
 
 
-def land(
+def land(  # noqa: PLR0913 - each has its name
     layout: Layout,
     file: File,
     fill: Callable[[Landing], None],
     *,
     landed: Callable[[], bool],
+    stamps: _trust.Stamps,
     reporter: Reporter | None = None,
 ) -> None:
     """
@@ -51,7 +52,7 @@ def land(
         try:
             landing.resume()
             fill(landing)
-            landing.publish(layout.blob(file.sha256))
+            landing.publish(layout.blob(file.sha256), stamps)
         finally:
             _leave(landing, keep=shared)
 

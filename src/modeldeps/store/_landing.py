@@ -16,7 +16,7 @@ from modeldeps.digest import BLOCK, new_hash, sha256_bytes
 from modeldeps.errors import DigestError
 from modeldeps.files import flush_folder
 from modeldeps.store._replace import replace
-from modeldeps.store._trust import seal
+from modeldeps.store._trust import Stamps, seal, stamp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,17 +122,19 @@ class Landing:
             raise DigestError(source, self.file.path, expected=self.file.sha256, found=found)
         return False
 
-    def publish(self, blob: Path) -> None:
+    def publish(self, blob: Path, stamps: Stamps) -> None:
         """Give proved bytes their name: on disk and read-only first, then the name. Raises OSError."""
         if not self.prove(str(self.path)):
             raise DigestError(str(self.path), self.file.path, expected=self.file.sha256, found="mixed")
         seal(self.path, self.file.sha256, handle=self._handle)
         os.fsync(self._handle)
+        proved = os.fstat(self._handle)
         _make_folder(blob.parent)
         if os.name == "nt":
             self.close()
         replace(self.path, blob)
         flush_folder(blob.parent)
+        stamp(blob, proved, self.file.sha256, stamps)
 
     def close(self) -> None:
         """Let go of the file and of the thread."""

@@ -61,10 +61,10 @@ def _fill(
     for file in files:
         target = folder / file.path
         if not _trust.trusted(target, file.sha256, file.size, stamps):
-            _place(target, file, find)
+            _place(target, file, find, stamps)
 
 
-def _place(target: Path, file: File, find: Callable[[File], Path | None]) -> None:
+def _place(target: Path, file: File, find: Callable[[File], Path | None], stamps: _trust.Stamps) -> None:
     """Put one file in its place by a rename, so that whoever has the old one open keeps it."""
     blob = find(file)
     if blob is None:
@@ -74,10 +74,12 @@ def _place(target: Path, file: File, find: Callable[[File], Path | None]) -> Non
     try:
         if not _link(blob, scratch, file):
             _copy(blob, scratch, file)
+        proved = os.lstat(scratch)
         replace(scratch, target)
     finally:
         scratch.unlink(missing_ok=True)
     flush_folder(target.parent)
+    _trust.stamp(target, proved, file.sha256, stamps)
 
 
 def _link(blob: Path, scratch: Path, file: File) -> bool:

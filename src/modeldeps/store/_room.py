@@ -8,7 +8,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import StoreFullError, StoreReadOnlyError
+from modeldeps.errors import StoreFailedError, StoreFullError, StoreReadOnlyError
 from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
@@ -22,16 +22,20 @@ _WINDOWS_FULL = frozenset({39, 112})  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
 
 @contextmanager
 def writing(root: Path, *, needed: int = 0) -> Iterator[None]:
-    """Turn what the system says about a store into StoreFullError and StoreReadOnlyError."""
+    """Turn what the system says about a store into StoreFullError, StoreReadOnlyError or StoreFailedError."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL or getattr(error, "winerror", None) in _WINDOWS_FULL:
             raise StoreFullError(root, needed=format_bytes(needed), free=_free_words(root)) from None
         if error.errno in _CLOSED:
-            reason = f"{(error.strerror or '').lower()}: {error.filename or root}"
-            raise StoreReadOnlyError(root, reason=reason) from None
-        raise
+            raise StoreReadOnlyError(root, reason=_reason(error)) from None
+        raise StoreFailedError(root, reason=_reason(error)) from error
+
+
+def _reason(error: OSError) -> str:
+    place = f": {error.filename}" if isinstance(error.filename, str) else ""
+    return f"{(error.strerror or type(error).__name__).lower()}{place}"
 
 
 def free(folder: Path) -> int | None:

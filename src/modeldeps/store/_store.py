@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from modeldeps.digest import BLOCK
 from modeldeps.errors import DigestError
@@ -92,27 +92,16 @@ class Store:
             return _trust.known(blob, file.sha256, file.size, self._stamps)
 
         with _room.writing(self.root, needed=file.size):
-            _land.land(self._layout, file, fill, landed=landed, reporter=reporter)
+            _land.land(self._layout, file, fill, landed=landed, stamps=self._stamps, reporter=reporter)
         return blob
 
     def adopt(self, path: Path, digest: str, size: int) -> Path:
         """Take a copy of a local file as a blob. Raises DigestError where it is not that one, and OSError."""
         file = File(path.name, size, digest)
-        source = str(path)
-
-        def fill(landing: Landing) -> None:
-            landing.restart()
-            with path.open("rb") as stream:
-                while block := stream.read(BLOCK):
-                    if landing.position + len(block) > size:
-                        raise DigestError(
-                            source, path.name, expected=digest, found=f"of more than {size} bytes"
-                        )
-                    landing.write(block, source=source)
-            landing.settle()
-            landing.prove(source)
-
-        return self.find(file) or self.land(file, fill)
+        if found := self.find(file):
+            return found
+        with path.open("rb") as stream:
+            return self.land(file, lambda landing: _copy_in(stream, landing, str(path)))
 
     def materialised(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path | None:
         """Return the folder of a model's files where one is there and right; one `stat` a file."""
@@ -139,3 +128,16 @@ class Store:
     def usage(self) -> Usage:
         """Return what the store that is written holds."""
         return _usage.measure(self._layout)
+
+
+def _copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:
+    """Fill a landing from an open file. Raises DigestError."""
+    landing.restart()
+    file = landing.file
+    while block := stream.read(BLOCK):
+        if landing.position + len(block) > file.size:
+            found = f"of more than {file.size} bytes"
+            raise DigestError(source, file.path, expected=file.sha256, found=found)
+        landing.write(block, source=source)
+    landing.settle()
+    landing.prove(source)

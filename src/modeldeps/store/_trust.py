@@ -10,8 +10,10 @@ proved once, and its stamp (device, inode, size, times) is kept in a folder of t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,8 @@ _FIRST = 315_619_200
 _SPAN = 1 << 29
 """Seconds, about 17 years; in steps of two, which every file system can tell."""
 _WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_OPEN |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # neither a link nor a pipe is a blob
 
 
 def seal_time(digest: str) -> int:
@@ -51,12 +54,13 @@ def is_sealed(status: os.stat_result, digest: str, size: int) -> bool:
 
 
 def seal(path: Path, digest: str, *, handle: int | None = None) -> None:
-    """Seal a proved file, given by its path and, where the system can, its open handle. Raises OSError."""
+    """Seal a proved file, given by its path and its open handle, where user and file system allow it."""
     moment = seal_time(digest) * 1_000_000_000
     target: Path | int = path if handle is None or os.utime not in os.supports_fd else handle
-    mode = stat.S_IMODE(os.stat(target).st_mode)  # noqa: PTH116 - a handle has no methods
-    os.chmod(target, mode & ~0o7333)  # noqa: PTH101 - a handle has no methods
-    os.utime(target, ns=(moment, moment))
+    with suppress(PermissionError, NotImplementedError):
+        mode = stat.S_IMODE(os.stat(target).st_mode)  # noqa: PTH116 - a handle has no methods
+        os.chmod(target, mode & ~0o7333)  # noqa: PTH101 - a handle has no methods
+        os.utime(target, ns=(moment, moment))
 
 
 @dataclass(frozen=True)
@@ -66,23 +70,28 @@ class Stamps:
     folder: Path
     """A folder of this user."""
 
-    def known(self, status: os.stat_result, digest: str) -> bool:
+    def known(self, path: Path, status: os.stat_result, digest: str) -> bool:
         """Tell whether this very file was proved, and not touched since."""
         try:
-            with (self.folder / digest).open("rb") as stream:
+            with self._file(path, digest).open("rb") as stream:
                 mine = os.fstat(stream.fileno())
                 text = stream.read(200)
         except OSError:
             return False
         return mine.st_uid == user() and not mine.st_mode & 0o022 and text == _stamp(status)
 
-    def remember(self, status: os.stat_result, digest: str) -> None:
+    def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
         """Keep the stamp of a file that was just proved, where the folder can be written."""
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self.folder / digest, _stamp(status), durable=False)
+            write_atomically(self._file(path, digest), _stamp(status), durable=False)
         except OSError:
             return  # the price is to hash again next time
+
+    def _file(self, path: Path, digest: str) -> Path:
+        """Return where the stamp of a file lies; one blob may have several copies."""
+        place = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        return self.folder / f"{digest[:32]}-{place}"
 
 
 def _stamp(status: os.stat_result) -> bytes:
@@ -103,7 +112,7 @@ def known(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
         return False
     if is_sealed(status, digest, size):
         return True
-    return stat.S_ISREG(status.st_mode) and status.st_size == size and stamps.known(status, digest)
+    return stat.S_ISREG(status.st_mode) and status.st_size == size and stamps.known(path, status, digest)
 
 
 def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
@@ -122,15 +131,13 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
             return False
         if not right or _stamp(os.fstat(handle)) != _stamp(before):
             return False
-        return _mark(path, handle, digest, stamps)
+        seal(path, digest, handle=handle)
+        stamp(path, before, digest, stamps)
+        return True
 
 
-def _mark(path: Path, handle: int, digest: str, stamps: Stamps) -> bool:
-    if os.fstat(handle).st_uid == user():
-        try:
-            seal(path, digest, handle=handle)
-        except OSError:
-            stamps.remember(os.fstat(handle), digest)
-    else:
-        stamps.remember(os.fstat(handle), digest)
-    return True
+def stamp(path: Path, proved: os.stat_result, digest: str, stamps: Stamps) -> None:
+    """Remember a proved file that could not be sealed, if it is still that file. Raises OSError."""
+    status = os.lstat(path)
+    if not is_sealed(status, digest, proved.st_size) and os.path.samestat(status, proved):
+        stamps.remember(path, status, digest)
