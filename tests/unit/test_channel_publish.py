@@ -294,6 +294,19 @@ def test_a_blob_that_changes_while_it_is_copied_is_not_published(tmp_path: Path,
     assert not list((channel / ".incoming").glob("*.part"))
 
 
+def test_a_release_that_could_not_be_named_leaves_no_empty_project(
+    tmp_path: Path, channel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> bool:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "somewhere")
+
+    monkeypatch.setattr(Landing, "claim", full)
+    with pytest.raises(ChannelWriteError):
+        publish(Release(name="letters").build(tmp_path / "dist"), channel)
+    assert set(check_channel(channel)) == {PROJECT}
+    assert not (channel / "simple" / "modeldeps-letters").exists()
+
+
 def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
     class Counter(Reporter):
         def __init__(self) -> None:

@@ -65,7 +65,7 @@ def publish(dist: Path, channel: Path, *, reporter: Reporter | None = None) -> t
         missing = [_missing(folder, offer) for offer in offers]
         _check_room(folder, {file.sha256: file.size for blobs in missing for file, _ in blobs})
         copied = [_copy(folder, offer, blobs, heard) for offer, blobs in zip(offers, missing, strict=True)]
-        return tuple(_add(folder, offer, count, heard) for offer, count in zip(offers, copied, strict=True))
+        return _add(folder, list(zip(offers, copied, strict=True)), heard)
 
 
 def yank(channel: Path, name: str, version: str, *, reason: str, undo: bool = False) -> bool:
@@ -146,18 +146,35 @@ def _check_room(folder: ChannelFolder, sizes: Mapping[str, int]) -> None:
         raise ChannelFullError(folder.root, needed=needed, free=free)
 
 
-def _add(folder: ChannelFolder, offer: Offered, copied: int, reporter: Reporter) -> Published:
-    """Give the wheel its name, once and for ever, then bring the indexes to it."""
-    name, version = offer.wheel.manifest.name, offer.wheel.manifest.version
-    target = wheel_file(folder, name, version)
+def _add(
+    folder: ChannelFolder, offers: list[tuple[Offered, int]], reporter: Reporter
+) -> tuple[Published, ...]:
+    """Give the wheels their names, once and for ever, then bring the indexes to them."""
+    new: dict[str, bool] = {}
     with publisher_lock(folder.lock, reporter):
-        new = folder.landing.claim(target, offer.wheel.data)
-        if not new:
-            _is_new(folder, offer)
-            folder.landing.put(target, offer.wheel.data)  # where it was damaged since
-        refresh(folder, name)
+        try:
+            for offer, _ in offers:
+                new[offer.wheel.filename] = _name(folder, offer)
+        finally:
+            refresh(folder, *sorted({offer.wheel.manifest.name for offer, _ in offers}))
+    return tuple(_published(folder, offer, new[offer.wheel.filename], count) for offer, count in offers)
+
+
+def _name(folder: ChannelFolder, offer: Offered) -> bool:
+    """Give a wheel its name; False where it has it already. Raises AlreadyPublishedError."""
+    target = wheel_file(folder, offer.wheel.manifest.name, offer.wheel.manifest.version)
+    if folder.landing.claim(target, offer.wheel.data):
+        return True
+    _is_new(folder, offer)
+    folder.landing.put(target, offer.wheel.data)  # where it was damaged since
+    return False
+
+
+def _published(folder: ChannelFolder, offer: Offered, new: bool, copied: int) -> Published:  # noqa: FBT001 - inner
+    name, version = offer.wheel.manifest.name, offer.wheel.manifest.version
     record = folder.record(name, version)
-    return Published(name, version, target, new, record.yanked if record else "", copied)
+    yanked = record.yanked if record else ""
+    return Published(name, version, wheel_file(folder, name, version), new, yanked, copied)
 
 
 @contextmanager

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from modeldeps.publish.channel._folder import ChannelFolder
 
 
-def refresh(channel: ChannelFolder, model: str) -> None:
-    """Bring a model's index and pages, then the channel's, to what the folder holds. Raises OSError."""
-    refresh_project(channel, model)
+def refresh(channel: ChannelFolder, *models: str) -> None:
+    """Bring the indexes and pages of models, then the channel's, to what the folder holds. Raises OSError."""
+    for model in models:
+        refresh_project(channel, model)
     refresh_root(channel)
 
 
@@ -37,7 +38,8 @@ def refresh_project(channel: ChannelFolder, model: str) -> None:
     while True:
         for version in channel.versions(model):
             complete(channel, model, version)
-        records = channel.records(model)
+        if not (records := channel.records(model)):
+            return
         for file, data in _project_files(channel, model, records):
             channel.landing.put(file, data)
         if channel.records(model) == records:
