@@ -48,6 +48,7 @@ BASE = (
 def wheelhouse(factory: pytest.TempPathFactory) -> Path:
     """Return a folder with modeldeps's own wheel and all that builds need; made once a session."""
     shared = factory.getbasetemp()
+    os.environ["UV_CACHE_DIR"] = str(shared.parent / f"{shared.name}-uv")  # an older wheel of the same name
     return once((shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared) / "house", _fill_house)
 
 

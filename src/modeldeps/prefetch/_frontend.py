@@ -20,6 +20,8 @@ ONLY_BUILDING = frozenset(
 """Commands that build a project, or ask for its metadata, and install nothing."""
 INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--index", "--default-index", "--find-links", "-f")
 """Options of both installers that say where packages come from; each takes a value."""
+TRUE = ("1", "true", "yes", "on", "y", "t")
+"""How both installers spell a switch that is on."""
 
 _EXTRAS = re.compile(r"\[([A-Za-z0-9._, -]+)\]$")
 
@@ -36,6 +38,8 @@ class Frontend:
     """A folder that the installer removes when it has finished; None where there is none."""
     indexes: tuple[str, ...] = ()
     """Options that say where packages come from, as the user typed them, with absolute paths."""
+    closed: bool = False
+    """The user forbade every index: packages come from folders and pages of links alone."""
     extras: frozenset[str] = frozenset()
     """Extras that the user's words ask for, of whatever project."""
 
@@ -54,11 +58,16 @@ def frontend(
     uv = environ.get("UV_INTERNAL__BUILD_DIR")
     if not (tracker or uv) or not installs(words):
         return None
-    indexes, extras = tuple(_indexes(words, folder)), frozenset(_extras(words))
-    if tracker:
-        return Frontend("pip", stamps=Path(tracker), indexes=indexes, extras=extras)
     throwaway = Path(prefix) if Path(prefix).parent.name.startswith("builds-") else None
-    return Frontend("uv", environ.get("UV", ""), throwaway, indexes, extras)
+    forbidden = environ.get("PIP_NO_INDEX" if tracker else "UV_NO_INDEX", "").lower()
+    return Frontend(
+        kind="pip" if tracker else "uv",
+        program="" if tracker else environ.get("UV", ""),
+        stamps=Path(tracker) if tracker else throwaway,
+        indexes=tuple(_indexes(words, folder)),
+        closed=forbidden in TRUE or "--no-index" in words,
+        extras=frozenset(_extras(words)),
+    )
 
 
 def installs(words: Sequence[str]) -> bool:
@@ -105,9 +114,7 @@ def _indexes(words: Sequence[str], folder: Path | None) -> Iterator[str]:
     following = iter(words)
     for word in following:
         option, equals, value = word.partition("=")
-        if word == "--no-index":
-            yield word
-        elif option in INDEX_OPTIONS:
+        if option in INDEX_OPTIONS:
             given = value if equals else next(following, "")
             yield from (option, _absolute(given, folder))
 

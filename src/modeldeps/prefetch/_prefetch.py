@@ -12,7 +12,7 @@ from modeldeps.errors import ModelDepsError, SolverError
 from modeldeps.prefetch._frontend import Frontend, frontend, parent_folder, parent_words
 from modeldeps.prefetch._question import Question, question
 from modeldeps.prefetch._solve import solvers
-from modeldeps.prefetch._tell import teller
+from modeldeps.prefetch._tell import Both, teller
 from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from modeldeps.config import Settings
     from modeldeps.manifest import Manifest
     from modeldeps.prefetch._solve import Solver
-    from modeldeps.progress import Reporter
     from modeldeps.project import Declaration, Pyproject
 
 CURE = "the models are fetched by `modeldeps sync`, or at the first load()"
@@ -64,7 +63,7 @@ def first(shown: Frontend, project: Path) -> bool:
     return True
 
 
-def _fetch(asked: Question, solvers: Iterable[Solver], found: Settings, reporter: Reporter) -> None:
+def _fetch(asked: Question, solvers: Iterable[Solver], found: Settings, reporter: Both) -> None:
     """Ask for the versions, then make sure of each model's bytes."""
     if not asked.channels:
         names = ", ".join(model.name for model in asked.models)
@@ -90,7 +89,7 @@ def _solve(asked: Question, solvers: Iterable[Solver]) -> dict[str, str]:
     raise last
 
 
-def _ensure(name: str, version: str, asked: Question, found: Settings, reporter: Reporter) -> None:
+def _ensure(name: str, version: str, asked: Question, found: Settings, reporter: Both) -> None:
     """Make sure of the variant that load() would take with the runtime that comes with the model."""
     from modeldeps.runtime import select  # noqa: PLC0415 - only in a build
     from modeldeps.store import Store  # noqa: PLC0415 - only in a build
@@ -106,10 +105,10 @@ def _ensure(name: str, version: str, asked: Question, found: Settings, reporter:
         reporter=reporter,
         offline=found.offline,
     )
-    size = format_bytes(done.bytes_fetched)
-    reporter.note(
-        f"{name} {version} ({variant.name}) is here{f', {size} fetched' if done.bytes_fetched else ''}"
-    )
+    if done.bytes_fetched:
+        reporter.note(f"{name} {version} ({variant.name}): {format_bytes(done.bytes_fetched)} fetched")
+    else:
+        reporter.log(f"{name} {version} ({variant.name}) is here")
 
 
 def _manifest(name: str, version: str, channels: Sequence[str]) -> Manifest:

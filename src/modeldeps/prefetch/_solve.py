@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from modeldeps.errors import SolverError
-from modeldeps.names import model_name
+from modeldeps.names import distribution_name, model_name
 from modeldeps.prefetch._index import newest
 from modeldeps.requirement import is_pointer
 
@@ -24,9 +24,25 @@ if TYPE_CHECKING:
 
 PATIENCE = 120
 """Seconds that a solver may take; without a network installers retry for long."""
-NESTED = {"MODELDEPS_PREFETCH": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
-"""Set for a solver, so that nothing it might build prefetches in its turn."""
-UNSET = ("PYTHONPATH", "PYTHONHOME", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
+NESTED = {
+    "MODELDEPS_PREFETCH": "0",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_INPUT": "1",
+    "PIP_RETRIES": "1",
+    "PIP_TIMEOUT": "15",
+    "UV_HTTP_RETRIES": "1",
+    "UV_HTTP_TIMEOUT": "15",
+}
+"""Set for a solver: nothing it might build prefetches in its turn, and it gives up early."""
+UNSET = (
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PIP_REQUIRE_VIRTUALENV",
+    "PIP_TARGET",
+    "PIP_PREFIX",
+    "PIP_USER",
+    "PIP_DEFAULT_TIMEOUT",
+)
 """Not handed on: the first two are the build's own, the others about where packages go."""
 
 
@@ -46,13 +62,14 @@ class Pip:
     """The pip of the environment that is installed into; it must be 22.2 or newer."""
 
     indexes: tuple[str, ...] = ()
+    closed: bool = False
     name: str = "pip"
 
     def solve(self, question: Question) -> dict[str, str]:
         """Let pip report what it would install (its installation report, version 1)."""
         words = [sys.executable, "-I", "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-"]
         words += ["--ignore-installed", "--only-binary", ":all:", *self.indexes]
-        words += [word for url in question.channels for word in ("--extra-index-url", f"{url}simple/")]
+        words += _sources(question, "--extra-index-url", closed=self.closed)
         with _constraints(question) as constraints:
             said = _run(self.name, [*words, *constraints, *question.requirements], question.folder)
         try:
@@ -69,13 +86,14 @@ class Uv:
 
     program: str = "uv"
     indexes: tuple[str, ...] = ()
+    closed: bool = False
     name: str = "uv"
 
     def solve(self, question: Question) -> dict[str, str]:
         """Let uv compile the requirements, with the settings of the project's `[tool.uv]`."""
         words = [self.program, "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
         words += ["--python", sys.executable, "--only-binary", ":all:", *self.indexes]
-        words += [word for url in question.channels for word in ("--index", f"{url}simple/")]
+        words += _sources(question, "--index", closed=self.closed)
         with _constraints(question) as constraints:
             asked = "\n".join(question.requirements)
             said = _run(self.name, [*words, *constraints], question.folder, asked=asked)
@@ -100,8 +118,20 @@ def solvers(frontend: Frontend, *, offline: bool = False) -> tuple[Solver, ...]:
     if offline:
         return (Index(offline=True),)
     if frontend.kind == "uv":
-        return (Uv(frontend.program or "uv", frontend.indexes), Index())
-    return (Pip(frontend.indexes), Index())
+        return (Uv(frontend.program or "uv", frontend.indexes, frontend.closed), Index())
+    return (Pip(frontend.indexes, frontend.closed), Index())
+
+
+def _sources(question: Question, option: str, *, closed: bool) -> Iterator[str]:
+    """Yield the words that name the channels; as pages of links where the user forbade every index."""
+    if closed:
+        yield "--no-index"
+    for url in question.channels:
+        if closed:
+            for model in question.models:
+                yield from ("--find-links", f"{url}simple/{distribution_name(model.name)}/")
+        else:
+            yield from (option, f"{url}simple/")
 
 
 def _models(found: Mapping[str, str]) -> dict[str, str]:

@@ -18,7 +18,7 @@ PREFIX = "modeldeps: "
 
 
 @contextlib.contextmanager
-def teller() -> Iterator[Reporter]:
+def teller() -> Iterator[Both]:
     """Give a reporter that writes to stderr, for the installer's log, and to the terminal if there is one."""
     terminal = None if sys.stderr.isatty() else _terminal()
     log = BarReporter(sys.stderr) if sys.stderr.isatty() else LineReporter(sys.stderr)
@@ -57,6 +57,10 @@ class Both(Reporter):
         """Say a line everywhere."""
         for one in self._reporters:
             one.note(PREFIX + text)
+
+    def log(self, text: str) -> None:
+        """Say a line in the installer's log alone: nobody waits for it."""
+        self._reporters[0].note(PREFIX + text)
 
     def end(self) -> None:
         """Finish everywhere."""
