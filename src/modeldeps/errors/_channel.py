@@ -37,7 +37,7 @@ class RemoteChannelError(ChannelError):
 
 
 class ChannelWriteError(ChannelError):
-    """A channel's folder can't be written; what was there before is unchanged."""
+    """A channel's folder can't be written; every release that was there before is whole."""
 
     def __init__(self, channel: object, path: object, reason: str, *, hint: str | None = None) -> None:
         super().__init__(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from modeldeps.manifest import File
 
-ROOM = 4 << 20
+ROOM = 1 << 20
 """Bytes that must stay free beside the blobs, for the wheel, the indexes and the pages."""
 
 
@@ -191,7 +191,7 @@ def _writing(folder: ChannelFolder) -> Iterator[None]:
 
 def _hint(error: OSError) -> str | None:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "free some space and publish again; what the channel held before is unchanged"
+        return "free some space and publish again; every release that was there before is whole"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "publish as a user who may write to the channel's folder"
     return None
