@@ -69,7 +69,7 @@ def test_list_tells_what_would_be_taken_and_whether_it_is_here(
 
 
 def test_list_as_json_has_the_same(digits: Installed, capsys: pytest.CaptureFixture[str]) -> None:
-    found = read_json(capsys, "list")
+    found = read_json(capsys, "list")["models"]
     assert isinstance(found, list)
     (one,) = found
     assert {key: one[key] for key in ("name", "variant", "provider", "cached", "problem")} == {

@@ -43,8 +43,10 @@ def execute(args: argparse.Namespace) -> int:
         stage = Stage(folder)
         wheels = _prepare(stage)
         channel = _publish(stage, wheels)
+        _declare(stage, channel)
+        stage.step("pip solves model and code together, and the bytes come with the install")
         python = _install(stage, "env", wheels, channel)
-        write(f"\n{_read_digits(stage, python)}")
+        write(f"\n{_read_digits(stage, python, channel).rstrip()}")
         _install_again(stage, wheels, channel)
     return 0
 
@@ -100,67 +102,77 @@ def _publisher(stage: Stage, wheels: Path) -> str | Path:
     if all(importlib.util.find_spec(name) for name in BUILDERS):
         return sys.executable
     python = stage.make_environment("publisher")
-    _pip_install(stage, python, "modeldeps[build]", "--find-links", wheels, shown_as="publisher")
+    _pip_install(stage, python, ("modeldeps[build]", "--find-links", wheels), "publisher: modeldeps[build]")
     return python
 
 
 def _install(stage: Stage, name: str, wheels: Path, channel: Path) -> Path:
     """Install the project that declares the model into a fresh environment; the bytes come with it."""
-    project = stage.folder / "reader"
-    if not project.exists():
-        stage.step("a project that declares its model")
-        _write_project(project, channel)
-        say('  reader/pyproject.toml:  [tool.modeldeps]\n                          models = ["digits>=2.1"]')
-    stage.step("pip solves model and code together, and the bytes come with the install")
     python = stage.make_environment(name)
     index = (channel / "simple").as_uri() + "/"
-    options = ["--extra-index-url", index, "--find-links", str(wheels)]
-    _pip_install(
-        stage, python, "./reader", *options, shown_as=name, shown="--extra-index-url channel/simple ./reader"
-    )
+    options = ("--extra-index-url", index, "--find-links", str(wheels))
+    _pip_install(stage, python, ("./reader", *options), f"{name}: ./reader --extra-index-url {index}")
     return python
 
 
-def _write_project(project: Path, channel: Path) -> None:
-    """Copy the project and name the channel in it, as its author would."""
+def _declare(stage: Stage, channel: Path) -> None:
+    """Copy the project that declares the model, and name the channel in it as its author would."""
     import tomlkit
 
+    stage.step("a project that declares its model")
+    project = stage.folder / "reader"
     shutil.copytree(digits_folder() / "app", project, ignore=shutil.ignore_patterns("__pycache__"))
     file = project / "pyproject.toml"
     document = tomlkit.parse(file.read_text(encoding="utf-8"))
     document["tool"]["modeldeps"]["channels"] = [channel.as_uri() + "/"]
     file.write_text(tomlkit.dumps(document), encoding="utf-8")
+    say("  reader/pyproject.toml")
+    table = document["tool"]["modeldeps"].as_string()
+    say("\n".join(f"    {line}" for line in ("[tool.modeldeps]", *table.strip().splitlines())))
 
 
-def _pip_install(
-    stage: Stage, python: Path, what: str, *options: str | Path, shown_as: str, shown: str | None = None
-) -> None:
+def _pip_install(stage: Stage, python: Path, words: tuple[str | Path, ...], told: str) -> None:
+    """Run pip in an environment; `told` is the environment's name and what is shown of the words."""
+    name, _, shown = told.partition(": ")
     stage.run(
-        [python, "-m", "pip", "install", what, *options],
-        shown=f"{shown_as}/bin/pip install {shown or what}",
-        hint="the demo installs from the package index that pip is set up for; can `pip download numpy` reach it?",
+        [python, "-m", "pip", "install", *words],
+        shown=f"{name}/bin/pip install {shown}",
+        hint="packages come from the index that pip is set up for; can `pip download numpy` reach it?",
     )
 
 
-def _read_digits(stage: Stage, python: Path) -> str:
+def _read_digits(stage: Stage, python: Path, channel: Path) -> str:
     """Run the installed project on images that the model never saw."""
-    stage.step("the project runs: load() opens an ONNX Runtime session on what is there")
     listed = json.loads(stage.run([python, "-m", "modeldeps", "list", "--json"], shown="modeldeps list"))
     for model in listed["models"]:
-        say(
-            f"  {model['name']} {model['version']}: the newest whose ONNX Runtime can be had; 3.0.0 needs one that can't"
-        )
+        say(f"  {model['name']} {model['version']} is installed{_passed_over(channel, model)}")
+    stage.step("the project runs: load() opens an ONNX Runtime session on what is there")
     images = stage.folder / "reader" / "digits_held_out.npz"
-    return stage.run(
-        [python, "-m", "digits_reader", images], shown="python -m digits_reader digits_held_out.npz"
-    )
+    words: list[str | Path] = [python, "-m", "digits_reader", images]
+    return stage.run(words, shown="python -m digits_reader digits_held_out.npz")
+
+
+def _passed_over(channel: Path, model: dict[str, str]) -> str:
+    """Tell which releases are newer than the one that the solver took, and what they need."""
+    from modeldeps.fetch.index import Channel  # noqa: PLC0415 - at first use
+
+    said = ""
+    index = Channel(channel.as_uri() + "/")
+    for release in index.releases(model["name"]):
+        if release.version == model["version"]:
+            break
+        needs = [one for one in index.metadata(release).requires if one.startswith("onnxruntime>")]
+        said += f"; {release.version} is not: it needs {needs[0].partition(';')[0].strip()}"
+    return said
 
 
 def _install_again(stage: Stage, wheels: Path, channel: Path) -> None:
     """Install into a second environment and say how many bytes travelled: none."""
     before = _stored(stage)
+    stage.step("another environment of the same machine: the bytes are here already")
     python = _install(stage, "env-2", wheels, channel)
     told = json.loads(stage.run([python, "-m", "modeldeps", "sync", "--json"], shown="modeldeps sync"))
+    write("")
     travelled = told["bytes_fetched"] + _stored(stage) - before
     write(f"  the first time   {format_bytes(before)} travelled into the store")
     write(f"  the second time  {format_bytes(travelled)}: another environment, the same bytes")

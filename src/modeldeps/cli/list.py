@@ -36,7 +36,7 @@ def execute(args: argparse.Namespace) -> int:
 
     found = [examine(one) for one in environment.pointers()]
     if args.json:
-        write_json([_json(one) for one in found])
+        write_json({"models": [_json(one) for one in found]})
     elif found:
         for line in table(HEADER, map(_row, found)):
             write(line)
