@@ -15,8 +15,8 @@ from modeldeps.names import PREFIX, normalize, wheel_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAX_PAGE = 64 << 20
-"""Bytes of one page; 100,000 releases fit."""
+MAX_PAGE = 8 << 20
+"""Bytes of one page; 15,000 releases fit. Decoded, a hostile page takes some twenty times as much memory."""
 MAX_RELEASES = 100_000
 """Files on one page, or projects in an index."""
 MAX_PROBLEMS = 20

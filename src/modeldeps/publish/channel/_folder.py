@@ -109,6 +109,7 @@ class ChannelFolder:
                 raise NotAChannelError(self.root, found, hint="publish to a new or an empty folder")
             make_folder(self.landing.folder)
             marker = json.dumps({"layout": LAYOUT, "about": "a channel of modeldeps"}, indent=1) + "\n"
+            self.landing.claim(self.landing.folder / ".gitignore", b"*\n")
             self.landing.claim(self.marker, marker.encode())
         self.open()
 

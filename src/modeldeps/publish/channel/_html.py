@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Html = NewType("Html", str)
-"""Markup whose texts were escaped."""
+
+class Html(str):
+    """Markup whose texts were escaped."""
+
+    __slots__ = ()
+
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -72,7 +76,7 @@ def link(url: str, content: object) -> Html:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: Iterable[int] = ()) -> Html:
-    """Return a table; cells of `Markup` stay as they are, columns in `numbers` go to the right."""
+    """Return a table; cells of `Html` stay as they are, columns in `numbers` go to the right."""
     right = set(numbers)
     lines = [_row("td", row, right) for row in rows]
     if header:
@@ -80,17 +84,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]], *, numbers: I
     return tag("div", tag("table", Html("\n".join(lines))), class_="scroll")
 
 
-class Markup(str):
-    """Markup in a table's cell."""
-
-    __slots__ = ()
-
-
 def _row(kind: str, cells: Sequence[object], right: set[int]) -> Html:
     shown = [
         tag(
             kind,
-            Html(cell) if isinstance(cell, Markup) else text(cell),
+            cell if isinstance(cell, Html) else text(cell),
             **({"class_": "n"} if index in right else {}),
         )
         for index, cell in enumerate(cells)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.names import distribution_name
 from modeldeps.progress import format_bytes
-from modeldeps.publish.channel._html import Html, Markup, link, page, table, tag, text, words
+from modeldeps.publish.channel._html import Html, link, page, table, tag, text, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ _ROOT = f"../../../{_INDEX}"
 def channel_page(listing: Mapping[str, Record]) -> bytes:
     """Return the list of models, each with the release that installers take."""
     rows = [
-        [Markup(link(f"models/{model}/{_INDEX}", model)), one.version, one.summary, one.license]
+        [link(f"models/{model}/{_INDEX}", model), one.version, one.summary, one.license]
         for model, one in listing.items()
     ]
     body = [
@@ -43,7 +43,7 @@ def model_page(model: str, records: Sequence[Record]) -> bytes:
     """Return the list of a model's releases, newest first."""
     rows = [
         [
-            Markup(link(f"{one.version}/{_INDEX}", one.version)),
+            link(f"{one.version}/{_INDEX}", one.version),
             one.published[:10],
             format_bytes(one.payload),
             f"yanked: {one.yanked}" if one.yanked else "",
@@ -107,12 +107,12 @@ def _facts(manifest: Manifest, record: Record) -> Html:
         ("Task", manifest.task),
         ("Licence", manifest.license),
         ("Authors", ", ".join(manifest.authors)),
-        ("Homepage", Markup(link(manifest.homepage, manifest.homepage)) if manifest.homepage else ""),
+        ("Homepage", link(manifest.homepage, manifest.homepage) if manifest.homepage else ""),
         ("Published", record.published[:10]),
         ("Payload", format_bytes(record.payload)),
-        ("Wheel", Markup(link(wheel, record.filename))),
-        ("sha256", Markup(words("code", record.sha256, class_="digest"))),
-        ("Manifest", Markup(link("model.json", "model.json"))),
+        ("Wheel", link(wheel, record.filename)),
+        ("sha256", words("code", record.sha256, class_="digest")),
+        ("Manifest", link("model.json", "model.json")),
     ]
     return table((), ((label, value) for label, value in rows if value))
 
@@ -131,10 +131,7 @@ def _usage(manifest: Manifest) -> str:
 def _tensors(tensors: Sequence[Tensor]) -> Html | None:
     if not tensors:
         return None
-    rows = [
-        [Markup(words("code", one.name)), one.dtype, _shape(one), one.unit, one.description]
-        for one in tensors
-    ]
+    rows = [[words("code", one.name), one.dtype, _shape(one), one.unit, one.description] for one in tensors]
     return table(("Name", "Type", "Shape", "Unit", "Meaning"), rows)
 
 
@@ -195,7 +192,7 @@ def _files(manifest: Manifest) -> Html:
     groups.append(("all", manifest.files))
     groups += [(f"example {one.name}", (one.inputs, one.outputs)) for one in manifest.examples]
     rows = [
-        [Markup(_blob(file)), group, format_bytes(file.size), Markup(words("code", file.sha256[:16] + "…"))]
+        [_blob(file), group, format_bytes(file.size), words("code", file.sha256[:16] + "…")]
         for group, files in groups
         for file in files
     ]
