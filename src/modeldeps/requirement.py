@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import InvalidNameError, RequirementError
 from modeldeps.names import PREFIX, distribution_name, model_name
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors._base import FOUND_WRONG, WRONG_USAGE, ModelDepsError
 
 if TYPE_CHECKING:

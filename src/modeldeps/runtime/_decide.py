@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import UnknownVariantError
 from modeldeps.runtime._facts import Fails
 from modeldeps.runtime._installed import Absent

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import InputError
 
 if TYPE_CHECKING:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from modeldeps._frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

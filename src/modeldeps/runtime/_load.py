@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modeldeps import environment
+from modeldeps._frozen import dataclass
 from modeldeps.config import settings
 from modeldeps.errors import ModelNotInstalledError, ModelVersionError, RequirementError
 from modeldeps.progress import default_reporter

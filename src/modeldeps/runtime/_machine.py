@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import UnknownProviderError
 from modeldeps.runtime import _cuda
 from modeldeps.runtime._facts import Fact, Fails, Works

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import InputError, ModelDepsError, RunError
 from modeldeps.manifest import Tensor
 from modeldeps.runtime._inputs import Slot, explain, prepare

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import OpenError
 from modeldeps.runtime import _cuda
 from modeldeps.runtime._facts import Fails
