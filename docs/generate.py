@@ -6,13 +6,15 @@ import argparse
 import inspect
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modeldeps import errors
 from modeldeps.cli._main import COMMANDS, parser
 from modeldeps.config import VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 NOTICE = "<!-- Written by docs/generate.py; edit the code that it reads. -->\n"
@@ -20,7 +22,12 @@ NOTICE = "<!-- Written by docs/generate.py; edit the code that it reads. -->\n"
 
 def pages() -> dict[Path, str]:
     """Return each generated page with its text."""
-    made = {"cli": commands(), "errors": error_page(), "settings": settings_page(), "manifest": manifest_page()}
+    made = {
+        "cli": commands(),
+        "errors": error_page(),
+        "settings": settings_page(),
+        "manifest": manifest_page(),
+    }
     return {HERE / "reference" / f"{name}.md": f"{NOTICE}\n{text.rstrip()}\n" for name, text in made.items()}
 
 
@@ -34,7 +41,7 @@ def commands() -> str:
         "",
     ]
     top = parser()
-    (group,) = [action for action in top._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - argparse has no other way to ask
+    (group,) = [action for action in top._actions if isinstance(action, argparse._SubParsersAction)]
     for name in COMMANDS:
         lines += command(name, group.choices[name])
     return "\n".join(lines)
@@ -43,8 +50,12 @@ def commands() -> str:
 def command(name: str, one: argparse.ArgumentParser) -> Iterator[str]:
     """Yield the lines of one command."""
     yield from (f"## modeldeps {name}", "", one.description or "", "", "```text", _usage(one), "```", "")
-    rows = [(_words(action), action.help or "") for action in one._actions if action.help != argparse.SUPPRESS]  # noqa: SLF001 - as above
-    nested = [action for action in one._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001 - as above
+    rows = [
+        (_words(action), (action.help or "") % {**vars(action), "prog": one.prog})
+        for action in one._actions
+        if action.help != argparse.SUPPRESS
+    ]
+    nested = [action for action in one._actions if isinstance(action, argparse._SubParsersAction)]
     if rows:
         yield from ("| word | meaning |", "|---|---|")
         yield from (f"| `{words}` | {text.replace('|', chr(92) + '|')} |" for words, text in rows if words)
@@ -54,16 +65,17 @@ def command(name: str, one: argparse.ArgumentParser) -> Iterator[str]:
     for action in nested:
         for word, below in action.choices.items():
             below.description = below.description or next(
-                (str(choice.help) for choice in action._choices_actions if choice.dest == word), ""  # noqa: SLF001 - as above
+                (str(choice.help) for choice in action._choices_actions if choice.dest == word),
+                "",
             )
             yield from command(f"{name} {word}", below)
 
 
 def _words(action: argparse.Action) -> str:
-    if isinstance(action, argparse._HelpAction):  # noqa: SLF001 - as above
+    if isinstance(action, argparse._HelpAction):
         return ""
     metavar = action.metavar or (action.dest.upper() if action.nargs != 0 else "")
-    if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - as above
+    if isinstance(action, argparse._SubParsersAction):
         return "|".join(action.choices).replace("|", " / ")
     if not action.option_strings:
         return str(metavar)
@@ -72,7 +84,7 @@ def _words(action: argparse.Action) -> str:
 
 def _usage(one: argparse.ArgumentParser) -> str:
     words = [one.prog]
-    for action in one._actions:  # noqa: SLF001 - as above
+    for action in one._actions:
         text = _words(action)
         if text:
             optional = bool(action.option_strings and not action.required) or action.nargs in {"?", "*"}
@@ -167,7 +179,11 @@ def _type(value: dict[str, Any]) -> str:
 
 def main() -> int:
     """Write the pages; with `--check` only say which are out of date."""
-    wrong = [path for path, text in pages().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    wrong = [
+        path
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if "--check" in sys.argv:
         print("\n".join(f"out of date: {path.name}" for path in wrong))
         return 1 if wrong else 0
