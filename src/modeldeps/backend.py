@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from modeldeps.progress import Reporter
-from modeldeps.publish import build_pointer, build_requirements, prepare_pointer
+from modeldeps.publish import build_pointer, build_requirements, pack_pointer, prepare_pointer
 from modeldeps.publish import write_sdist as write_source
 
 __all__ = [
@@ -59,9 +59,12 @@ def get_requires_for_build_sdist(config_settings: Settings = None) -> list[str]:
 def build_wheel(
     wheel_directory: str,
     config_settings: Settings = None,  # noqa: ARG001 - PEP 517 names it
-    metadata_directory: str | None = None,  # noqa: ARG001 - PEP 517 names it
+    metadata_directory: str | None = None,
 ) -> str:
-    """Write the pointer wheel, and return its file name."""
+    """Write the pointer wheel, and return its file name; what was prepared is not computed again."""
+    prepared = Path(metadata_directory) if metadata_directory else None
+    if prepared is not None and (prepared / "model.json").is_file():
+        return pack_pointer(prepared, Path(wheel_directory)).name
     return build_pointer(Path.cwd(), Path(wheel_directory), reporter=_Notes()).name
 
 

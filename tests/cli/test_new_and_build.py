@@ -181,3 +181,14 @@ def test_the_digits_projects_build_from_the_command_line(
         assert main(["build", str(digits_project(version)), "--output", str(tmp_path / "dist")]) == 0
     assert len(list((tmp_path / "dist").glob("*.whl"))) == 3
     assert "variants  fp32 (39.2 kB), int8 (12.0 kB)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ending", "way"), [("h5", "model.export"), ("keras", "model.export"), ("pb", "tf2onnx")]
+)
+def test_another_format_is_refused_with_the_conversion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str, way: str
+) -> None:
+    (tmp_path / f"model.{ending}").write_bytes(b"some bytes of another format")
+    assert _new(tmp_path / f"model.{ending}", tmp_path / "p") == 1
+    assert way in capsys.readouterr().err

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from dataclasses import fields
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx  # noqa: TID253 - a test module may be heavy
@@ -18,13 +20,14 @@ from release_models import layers, project, scaled, write
 
 from modeldeps.digest import sha256_file
 from modeldeps.errors import CorruptModelError, FileChangedError, ManifestError, ProjectError
-from modeldeps.manifest import Manifest, parse
+from modeldeps.manifest import Lineage, Manifest, Metric, Tolerance, parse
 from modeldeps.publish import _release as release_module
 from modeldeps.publish import build_release, build_requirements, write_sdist
+from modeldeps.publish._floor import TABLE
+from modeldeps.publish._project import ExamplePlan, ModelProject, TensorNotes, VariantPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     Digits = Callable[[str], Path]
 
@@ -265,3 +268,27 @@ def test_a_file_that_changes_after_it_was_digested_is_not_released(tmp_path: Pat
     with pytest.raises(FileChangedError):
         release_module._land("0" * 64, source, tmp_path / "dist")
     assert [one for one in (tmp_path / "dist").rglob("*") if one.is_file()] == []
+
+
+def test_a_link_that_leads_out_of_the_project_is_refused(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p", 'files = ["labels.txt", "inside.txt"]')
+    write(folder / "model.onnx", scaled())
+    (tmp_path / "secret").write_text("secret")
+    (folder / "labels.txt").symlink_to(tmp_path / "secret")
+    (folder / "inside.txt").symlink_to(folder / "model.onnx")
+    with pytest.raises(ProjectError) as caught:
+        build_release(folder, tmp_path / "dist")
+    assert [str(one) for one in caught.value.problems] == [
+        "labels.txt is a link that leads out of the project; copy the file instead"
+    ]
+
+
+def test_the_reference_lists_every_row_of_the_floors_and_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "model-project.md").read_text("utf-8")
+    for row in TABLE:
+        major, minor = row.runtime
+        assert f"| {major}.{minor} | {row.ir_version} | {row.opset} | {row.ml} |" in text
+    for kind in (ModelProject, VariantPlan, ExamplePlan, TensorNotes, Metric, Lineage, Tolerance):
+        for one in fields(kind):
+            if one.name not in ("folder", "extra"):
+                assert f"`{one.name.replace('license_files', 'license-files')}" in text, (kind, one.name)

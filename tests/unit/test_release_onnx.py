@@ -245,3 +245,11 @@ def _length(data: bytes) -> bytes:
         out += bytes([number & 127 | 128])
         number >>= 7
     return out + bytes([number])
+
+
+def test_a_negative_size_is_a_free_dimension(tmp_path: Path) -> None:
+    model = scaled()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = " "
+    found = read_onnx(write(tmp_path / "m.onnx", model))
+    assert (found.inputs[0].shape, found.outputs[0].shape) == ((None, 3), (None, 3))

@@ -27,12 +27,14 @@ class CorruptModelError(ModelDepsError):
 
     exit_status = FOUND_WRONG
 
-    def __init__(self, file: object, found: str, *, expected: str = "a whole ONNX file") -> None:
+    def __init__(
+        self, file: object, found: str, *, expected: str = "a whole ONNX file", hint: str | None = None
+    ) -> None:
         super().__init__(
             f"{file} can't be read as a model",
             ("expected", expected),
             ("found", found),
-            hint="export or copy the file again, and compare its size and digest with the original",
+            hint=hint or "export or copy the file again, and compare its size and digest with the original",
         )
 
 

@@ -8,6 +8,7 @@ from modeldeps.publish._release import (
     build_pointer,
     build_release,
     build_requirements,
+    pack_pointer,
     prepare_pointer,
 )
 from modeldeps.publish._sdist import write_sdist
@@ -19,6 +20,7 @@ __all__ = [
     "build_release",
     "build_requirements",
     "new_project",
+    "pack_pointer",
     "prepare_pointer",
     "write_sdist",
 ]

@@ -9,18 +9,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import FolderInUseError, UsageError
+from modeldeps.errors import CorruptModelError, FolderInUseError, UsageError
 from modeldeps.manifest import _checks
 from modeldeps.names import check_publishable
 from modeldeps.publish._floor import runtime_floor
 from modeldeps.publish._onnx import OnnxFile, external_files, read_onnx, survey_file
 from modeldeps.publish._payload import safetensors
 from modeldeps.publish._project import FORMATS, check_license
-from modeldeps.publish._refuse import refuse_code
+from modeldeps.publish._refuse import KERAS, refuse_code
 from modeldeps.publish._template import pyproject, readme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+CONVERSIONS = {
+    ".h5": KERAS,
+    ".keras": KERAS,
+    ".pb": "python -m tf2onnx.convert --saved-model DIR --output model.onnx",
+    ".mlmodel": "coremltools models can't be converted; export the original model to ONNX",
+    ".xml": "an OpenVINO model can't be converted; export the original model to ONNX",
+}
+"""How other formats become ONNX, by the end of their names."""
 
 UNKNOWN_LICENSE = "LicenseRef-Unspecified"
 """What stands in a new project until its publisher says more; a valid SPDX expression."""
@@ -95,6 +104,8 @@ def new_project(model: Path, output: Path, project: NewProject) -> Path:
 def read_model(path: Path) -> ModelFile:
     """Read a model file of a known format; one without a known ending must be ONNX."""
     refuse_code(path)
+    if conversion := CONVERSIONS.get(path.suffix.lower()):
+        raise CorruptModelError(path, f"a {path.suffix} file", expected="an ONNX file", hint=conversion)
     kind = FORMATS.get(path.suffix.lower(), "onnx")
     entry = path.name if _checks.path(path.name) is None else f"model{path.suffix.lower()}"
     if kind == "safetensors":

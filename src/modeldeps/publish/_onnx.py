@@ -215,10 +215,14 @@ def _tensor(value: ValueInfoProto) -> Tensor:
 
 
 def _shape(found: TypeProto.Tensor) -> tuple[int | str | None, ...]:
-    return tuple(
-        one.dim_value if one.WhichOneof("value") == "dim_value" else one.dim_param or None
-        for one in found.shape.dim
-    )
+    return tuple(_dimension(one) for one in found.shape.dim)
+
+
+def _dimension(one: Any) -> int | str | None:  # noqa: ANN401 - a TensorShapeProto.Dimension
+    """Return a size or a name; a negative size and a name that can't be shown are free and unnamed."""
+    if one.WhichOneof("value") == "dim_value":
+        return one.dim_value if one.dim_value >= 0 else None
+    return one.dim_param if one.dim_param and _checks.filled_line(one.dim_param) is None else None
 
 
 def _dtype(number: int) -> str:

@@ -53,7 +53,9 @@ def payload(project: ModelProject) -> Payload:
     tensors: dict[str, Stretches] = {}
     variants = {one.name: _variant_files(project, one, tensors) for one in project.variants}
     examples = [path for one in project.examples for path in (one.inputs, one.outputs) if path]
-    return Payload(variants, project.files, tuple(examples), tensors)
+    found = Payload(variants, project.files, tuple(examples), tensors)
+    _all_inside(project, found.all_paths())
+    return found
 
 
 def _all_there(project: ModelProject) -> None:
@@ -68,6 +70,18 @@ def _all_there(project: ModelProject) -> None:
         Problem(f"{TABLE}.{key}", _checks.expected("a file of this project", path))
         for key, path in named
         if not (project.folder / path).is_file()
+    ]
+    if problems:
+        raise ProjectError(project.file, problems)
+
+
+def _all_inside(project: ModelProject, paths: Sequence[str]) -> None:
+    """Refuse links that lead out of the project: a release has what its project has, and no more."""
+    home = project.folder.resolve()
+    problems = [
+        Problem("", f"{path} is a link that leads out of the project; copy the file instead")
+        for path in paths
+        if not (project.folder / path).resolve().is_relative_to(home)
     ]
     if problems:
         raise ProjectError(project.file, problems)

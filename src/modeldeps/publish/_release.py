@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -92,11 +94,26 @@ def prepare_pointer(project_dir: Path, output: Path, *, reporter: Reporter) -> P
     return folder
 
 
+def pack_pointer(prepared: Path, output: Path) -> Path:
+    """Write the wheel around a folder that prepare_pointer made, and return where it is. Raises OSError."""
+    contents = {
+        one.relative_to(prepared).as_posix(): one.read_bytes() for one in prepared.rglob("*") if one.is_file()
+    }
+    manifest = parse(contents["model.json"])
+    wheel = output / wheel_file_name(manifest)
+    write_atomically(wheel, wheel_bytes(prepared.name, contents), durable=False)
+    return wheel
+
+
 def write_wheel(found: Assembly, output: Path) -> Path:
     """Write the pointer wheel into a folder, and return where it is. Raises OSError."""
     output.mkdir(parents=True, exist_ok=True)
     wheel = output / wheel_file_name(found.manifest)
-    write_atomically(wheel, wheel_bytes(found.manifest, found.words), durable=False)
+    write_atomically(
+        wheel,
+        wheel_bytes(dist_info_name(found.manifest), dist_info(found.manifest, found.words)),
+        durable=False,
+    )
     return wheel
 
 
@@ -228,7 +245,7 @@ def _land(digest: str, content: Path | bytes, output: Path) -> Path:
     if isinstance(content, bytes):
         write_atomically(target, content, durable=False)
         return target
-    scratch = target.with_name(f".{digest}.tmp")
+    scratch = target.with_name(f".{digest}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         shutil.copyfile(content, scratch)
         if sha256_file(scratch) != digest:

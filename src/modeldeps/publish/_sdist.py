@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def write_sdist(project_dir: Path, output: Path) -> Path:
     name = f"{wheel_name(project.name)}-{project.version}"
     output.mkdir(parents=True, exist_ok=True)
     target = output / f"{name}.tar.gz"
-    scratch = target.with_name(f".{target.name}.tmp")
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with (
             scratch.open("wb") as stream,

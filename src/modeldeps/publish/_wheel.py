@@ -50,15 +50,14 @@ def dist_info(manifest: Manifest, words: Words) -> dict[str, bytes]:
     return {**files, "WHEEL": WHEEL, "model.json": dump(manifest)}
 
 
-def wheel_bytes(manifest: Manifest, words: Words) -> bytes:
+def wheel_bytes(folder: str, contents: Mapping[str, bytes]) -> bytes:
     """
-    Return the wheel: sorted, one fixed date, one mode.
+    Return the wheel around a `.dist-info` folder of that name: sorted, one fixed date, one mode.
 
     Nothing is compressed, because what a compressor writes depends on its version; so the same release
     has the same digest wherever it is built.
     """
-    folder = dist_info_name(manifest)
-    files = {f"{folder}/{name}": content for name, content in sorted(dist_info(manifest, words).items())}
+    files = {f"{folder}/{name}": content for name, content in sorted(contents.items())}
     record = f"{folder}/RECORD"
     files[record] = _record(files, record)
     target = io.BytesIO()
