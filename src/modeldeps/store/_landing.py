@@ -17,6 +17,7 @@ from modeldeps.errors import DigestError
 from modeldeps.files import flush_folder
 from modeldeps.store._replace import replace
 from modeldeps.store._trust import Stamps, seal, stamp
+from modeldeps.store._unit import Unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ class Landing:
         self._chunks = file.chunks if len(file.chunks) > 1 else ()
         self._next_chunk = 0
         self._kept = 0
-        self._unit = bytearray()
+        self._unit, self._other = Unit(), Unit()
         self._hash = new_hash()
         self._thread: ThreadPoolExecutor | None = None
         self._hashing: Future[None] | None = None
@@ -70,7 +71,8 @@ class Landing:
         view = memoryview(data)
         while view:
             room = self._unit_length() - len(self._unit)
-            self._unit += view[:room]
+            self._unit.reserve(min(self._unit_length(), len(self._unit) + len(view)))
+            self._unit.add(view[:room])
             view = view[room:]
             if len(self._unit) == self._unit_length():
                 self._keep(source)
@@ -80,7 +82,7 @@ class Landing:
         if not self._chunks and self._unit:
             self._commit()
         lost = len(self._unit)
-        self._unit = bytearray()
+        self._unit.clear()
         return lost
 
     def restart(self) -> None:
@@ -88,7 +90,8 @@ class Landing:
         self._wait()
         os.ftruncate(self._handle, 0)
         self._next_chunk = self._kept = 0
-        self._unit, self._hash, self.pure = bytearray(), new_hash(), True
+        self._unit.clear()
+        self._hash, self.pure = new_hash(), True
 
     def resume(self) -> None:
         """Hash what an earlier run left, and keep what is, or may be, right. Raises OSError."""
@@ -99,8 +102,8 @@ class Landing:
         while self._kept < size and (block := _pread(self._handle, self._unit_length(), self._kept)):
             if self._chunks and sha256_bytes(block) != self._chunks[self._next_chunk].sha256:
                 break
-            self._unit = bytearray(block)
-            self._advance()
+            self._start_hash(memoryview(block))
+            self._moved(len(block))
         os.ftruncate(self._handle, self._kept)
         self.pure = bool(self._chunks) or not self._kept
 
@@ -154,9 +157,9 @@ class Landing:
     def _keep(self, source: str) -> None:
         if self._chunks:
             chunk = self._chunks[self._next_chunk]
-            found = sha256_bytes(self._unit)
+            found = sha256_bytes(self._unit.view())
             if found != chunk.sha256:
-                self._unit = bytearray()
+                self._unit.clear()
                 raise DigestError(
                     source,
                     self.file.path,
@@ -168,26 +171,20 @@ class Landing:
 
     def _commit(self) -> None:
         """Write the unit while its hash is taken."""
-        unit = self._unit
-        self._start_hash(unit)
-        view, offset = memoryview(unit), self._kept
+        view, offset = self._unit.view(), self._kept
+        self._start_hash(view)
         while view:
             count = _pwrite(self._handle, view, offset)
             view, offset = view[count:], offset + count
-        self._moved(len(unit))
-
-    def _advance(self) -> None:
-        """Count a unit that is on disk already."""
-        unit = self._unit
-        self._start_hash(unit)
-        self._moved(len(unit))
+        self._moved(len(self._unit))
+        self._unit, self._other = self._other, self._unit  # the other one's hash is taken by now
+        self._unit.clear()
 
     def _moved(self, count: int) -> None:
         self._kept += count
         self._next_chunk += 1
-        self._unit = bytearray()
 
-    def _start_hash(self, unit: bytearray) -> None:
+    def _start_hash(self, unit: memoryview) -> None:
         self._wait()
         if self.file.size < _ALONE:
             self._hash.update(unit)

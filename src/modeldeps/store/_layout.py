@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
+from modeldeps.digest import short_key
 from modeldeps.errors import StoreLayoutError
 from modeldeps.files import write_atomically
 
@@ -60,8 +60,7 @@ class Layout:
     def model(self, name: str, version: str, variant: str, files: Iterable[File]) -> Path:
         """Return the folder of a materialised model; other bytes or other names give another folder."""
         listing = json.dumps(sorted((file.path, file.sha256) for file in files))
-        key = hashlib.sha256(listing.encode()).hexdigest()[:16]
-        return self.models / name / version / f"{variant}-{key}"
+        return self.models / name / version / f"{variant}-{short_key(listing.encode())}"
 
     def check(self) -> bool:
         """Tell whether there is a store. Raises StoreLayoutError for one of another layout."""

@@ -7,13 +7,10 @@ refuses for external data.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
-import shutil
 from typing import TYPE_CHECKING
 
-from modeldeps.digest import BLOCK
+from modeldeps.digest import BLOCK, new_hash
 from modeldeps.errors import BlobMissingError
 from modeldeps.files import flush_folder
 from modeldeps.store import _trust
@@ -39,9 +36,11 @@ def build(
 
     A reader sees no folder or a whole one. Raises BlobMissingError and OSError.
     """
+    from shutil import rmtree  # noqa: PLC0415 - load() waits for what this module imports
+
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")
+        scratch = folder.with_name(f".{folder.name}.{os.urandom(6).hex()}")
         try:
             scratch.mkdir()
             _fill(scratch, files, find, stamps)
@@ -50,7 +49,7 @@ def build(
             if not folder.is_dir():
                 raise  # else another process was faster; what it made is looked at below
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            rmtree(scratch, ignore_errors=True)
         flush_folder(folder.parent)
     _fill(folder, files, find, stamps)
 
@@ -70,7 +69,7 @@ def _place(target: Path, file: File, find: Callable[[File], Path | None], stamps
     if blob is None:
         raise BlobMissingError(file.path, file.sha256)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         if not _link(blob, scratch, file):
             _copy(blob, scratch, file)
@@ -95,7 +94,7 @@ def _link(blob: Path, scratch: Path, file: File) -> bool:
 
 def _copy(blob: Path, scratch: Path, file: File) -> None:
     """Copy a blob, prove the copy, seal it, bring it to disk."""
-    running = hashlib.sha256()
+    running = new_hash()
     with blob.open("rb", buffering=0) as source, scratch.open("xb", buffering=0) as target:
         while block := source.read(BLOCK):
             running.update(block)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from modeldeps._frozen import dataclass
 from modeldeps.digest import BLOCK
 from modeldeps.errors import DigestError
 from modeldeps.manifest import File
-from modeldeps.store import _land, _materialise, _room, _trust, _usage
+from modeldeps.store import _materialise, _trust
 from modeldeps.store._layout import Layout
 
 if TYPE_CHECKING:
@@ -63,14 +63,20 @@ class Store:
 
     def is_writable(self) -> bool:
         """Tell whether something can be made in the store that is written."""
+        from modeldeps.store import _room  # noqa: PLC0415 - as everywhere here: load() needs none of it
+
         return _room.is_writable(self.root)
 
     def free(self) -> int | None:
         """Return the bytes that still fit into the store that is written, or None if unknown."""
+        from modeldeps.store import _room  # noqa: PLC0415
+
         return _room.free(self.root)
 
     def check_room(self, needed: int) -> None:
         """Raise StoreFullError where the disk has less room than that many bytes."""
+        from modeldeps.store import _room  # noqa: PLC0415
+
         _room.check_room(self.root, needed)
 
     def begun(self, file: File) -> int:
@@ -86,6 +92,8 @@ class Store:
 
         Raises what `fill` raises, StoreFullError and StoreReadOnlyError.
         """
+        from modeldeps.store import _land, _room  # noqa: PLC0415
+
         blob = self.blob(file.sha256)
 
         def landed() -> bool:
@@ -119,6 +127,8 @@ class Store:
         """
         if found := self.materialised(files, name=name, version=version, variant=variant):
             return found
+        from modeldeps.store import _room  # noqa: PLC0415
+
         folder = self._layout.model(name, version, variant, files)
         with _room.writing(self.root, needed=sum(file.size for file in files)):
             self._layout.prepare()
@@ -127,7 +137,9 @@ class Store:
 
     def usage(self) -> Usage:
         """Return what the store that is written holds."""
-        return _usage.measure(self._layout)
+        from modeldeps.store._usage import measure  # noqa: PLC0415
+
+        return measure(self._layout)
 
 
 def _copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:

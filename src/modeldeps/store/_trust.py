@@ -10,14 +10,13 @@ proved once, and its stamp (device, inode, size, times) is kept in a folder of t
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeldeps.digest import sha256_stream
+from modeldeps._frozen import dataclass
+from modeldeps.digest import sha256_stream, short_key
 from modeldeps.files import write_atomically
 
 if TYPE_CHECKING:
@@ -90,8 +89,7 @@ class Stamps:
 
     def _file(self, path: Path, digest: str) -> Path:
         """Return where the stamp of a file lies; one blob may have several copies."""
-        place = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-        return self.folder / f"{digest[:32]}-{place}"
+        return self.folder / f"{digest[:32]}-{short_key(os.fsencode(path))}"
 
 
 def _stamp(status: os.stat_result) -> bytes:
