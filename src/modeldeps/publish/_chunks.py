@@ -18,31 +18,27 @@ PIECE = 4 << 20
 """Bytes of a chunk at most."""
 SMALL = 64 << 10
 """Bytes; smaller neighbours are joined until they are as large as this."""
-GAP = 4 << 10
-"""Bytes; what lies before a large tensor, such as its name, goes with it when it is smaller than this."""
 
 
 def cut(size: int, tensors: Iterable[tuple[int, int]]) -> list[int]:
     """
     Return the offsets at which chunks end, for a file of `size` bytes with tensors at (start, length).
 
-    A large tensor gets chunks of its own, so that it has the same digests in another file where other
-    things stand before it; small ones are joined with their neighbours.
+    A large tensor has chunks of its own, which hold its elements and nothing else: exporters rename tensors
+    and nodes from one version to the next, and what does not change must not share a digest with names
+    that do. What lies between large tensors is joined, and cut where small tensors end.
     """
     ends: list[int] = []
     at = 0
     for start, end in _in_order(size, tensors):
-        if end - at < SMALL:
-            continue
-        if end - start < SMALL:
-            ends += _pieces(at, end, head=0)
-        else:
-            if start - at >= GAP:
-                ends += _pieces(at, start, head=0)
-                at = start
-            ends += _pieces(start, end, head=start - at)
-        at = end
-    return ends + list(_pieces(at, size, head=0))
+        if end - start >= SMALL:
+            ends += _pieces(at, start)
+            ends += _pieces(start, end)
+            at = end
+        elif end - at >= SMALL:
+            ends += _pieces(at, end)
+            at = end
+    return [*ends, *_pieces(at, size)]
 
 
 def _in_order(size: int, tensors: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
@@ -54,22 +50,14 @@ def _in_order(size: int, tensors: Iterable[tuple[int, int]]) -> Iterator[tuple[i
             yield start, last
 
 
-def _pieces(start: int, end: int, *, head: int) -> Iterator[int]:
-    """
-    Yield the ends of equal pieces between two places.
-
-    `head` bytes before `start` belong to the first piece too, which stays below PIECE with them; so the
-    places of the cuts depend on the tensor alone.
-    """
+def _pieces(start: int, end: int) -> Iterator[int]:
+    """Yield the ends of equal pieces between two places, none of them longer than PIECE."""
     length = end - start
-    if length + head <= 0:
-        return
-    room = PIECE if head == 0 and length <= PIECE else PIECE - GAP
-    count = max(1, -(-length // room))
-    step = -(-length // count)
+    count = -(-length // PIECE)
     for index in range(1, count):
-        yield start + index * step
-    yield end
+        yield start + length * index // count
+    if length:
+        yield end
 
 
 def digest_file(path: Path, ends: Sequence[int], reporter: Reporter) -> tuple[str, tuple[Chunk, ...]]:
