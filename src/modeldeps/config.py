@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def config_file(environ: Mapping[str, str] | None = None) -> Path:
     variables = os.environ if environ is None else environ
     if named := variables.get("MODELDEPS_CONFIG"):
         return _path(named)
+    if sys.platform == "linux":  # what platformdirs says, whose import costs load() 5 ms
+        return _xdg(variables, "XDG_CONFIG_HOME", "~/.config") / "config.toml"
     from platformdirs import user_config_path  # noqa: PLC0415 - at first use
 
     return user_config_path("modeldeps", appauthor=False) / "config.toml"
@@ -85,9 +87,18 @@ def config_file(environ: Mapping[str, str] | None = None) -> Path:
 
 def default_cache() -> Path:
     """Return the platform's cache folder for this user."""
+    if sys.platform == "linux":
+        return _xdg(os.environ, "XDG_CACHE_HOME", "~/.cache")
     from platformdirs import user_cache_path  # noqa: PLC0415 - at first use
 
     return user_cache_path("modeldeps", appauthor=False)
+
+
+def _xdg(variables: Mapping[str, str], name: str, default: str) -> Path:
+    """Return this project's folder below an XDG base directory (version 0.8: absolute, or ignored)."""
+    value = variables.get(name, "").strip()
+    folder = value if value.startswith("/") else os.path.expanduser(default)  # noqa: PTH111 - Path's raises without a home
+    return Path(folder, "modeldeps")
 
 
 def channel_url(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -28,7 +27,21 @@ class Hash(Protocol):
 
 def new_hash() -> Hash:
     """Start an empty sha256 (FIPS 180-4)."""
+    import hashlib  # noqa: PLC0415 - brings OpenSSL, 3 ms; load() hashes nothing but a few names
+
     return hashlib.sha256()
+
+
+def short_key(data: bytes) -> str:
+    """Return 16 hexadecimal digits of the sha256 of a few bytes, without OpenSSL where Python can."""
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found] # noqa: PLC0415 - Python 3.12
+    except ImportError:
+        try:
+            from _sha256 import sha256  # type: ignore[import-not-found] # noqa: PLC0415 - before
+        except ImportError:
+            return sha256_bytes(data)[:16]
+    return str(sha256(data).hexdigest()[:16])
 
 
 def is_sha256(text: object) -> bool:
@@ -38,7 +51,9 @@ def is_sha256(text: object) -> bool:
 
 def sha256_bytes(data: bytes | bytearray | memoryview) -> str:
     """Return the digest of bytes in memory."""
-    return hashlib.sha256(data).hexdigest()
+    running = new_hash()
+    running.update(data)
+    return running.hexdigest()
 
 
 def sha256_file(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None
     With `durable` the bytes and the new name survive a power cut (the folder is flushed where
     the system can).
     """
-    scratch = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    scratch = target.with_name(f".{target.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         with scratch.open("xb") as stream:
             stream.write(data)

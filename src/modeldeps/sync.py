@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from modeldeps.fetch import fetch
+from modeldeps._frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,6 +67,8 @@ def ensure(  # noqa: PLR0913 - each has its name
     named = {"name": manifest.name, "version": manifest.version, "variant": variant.name}
     if found := store.materialised(files, **named):
         return Ensured(found, 0)
+    from modeldeps.fetch import fetch  # noqa: PLC0415 - most often everything is here
+
     label = f"{manifest.name} {manifest.version} {variant.name}"
     fetched = fetch(files, store, channels=channels, reporter=reporter, offline=offline, label=label)
     return Ensured(store.materialise(files, **named), fetched.bytes_fetched)

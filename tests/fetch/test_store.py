@@ -395,13 +395,23 @@ def test_a_store_whose_folder_is_a_file_says_so(server: BlobServer, tmp_path: Pa
 
 
 AS_SOMEBODY = """
-import os, sys
+import os, sys, tempfile
 from pathlib import Path
 sys.path.insert(0, {support!r})
 from fetching import fetch_one, file_of
 from modeldeps.store import Store, _trust
-import modeldeps.errors, modeldeps.fetch._file, modeldeps.files  # while they can be read
-os.setgid(65534); os.setuid(65534)
+with tempfile.TemporaryDirectory() as folder:  # import all that is needed, while it can be read
+    place, store = Path(folder) / "x", Store(Path(folder) / "store")
+    place.write_bytes(b"x")
+    store.adopt(place, file_of(b"x").sha256, 1)
+    store.materialise([file_of(b"x")], name="x", version="1.0.0", variant="x")
+    _trust.Stamps(Path(folder) / "stamps").remember(place, os.lstat(place), "x")
+    channel = Path(folder) / "blobs" / "sha256" / file_of(b"y").sha256[:2]
+    channel.mkdir(parents=True)
+    (channel / file_of(b"y").sha256).write_bytes(b"y")
+    fetch_one(file_of(b"y"), store, Path(folder).as_uri())
+os.setgid(65534)
+os.setuid(65534)
 file, store = file_of(b"shared"), Store(Path({root!r}))
 """
 

@@ -227,9 +227,6 @@ class Hide:
         if name.partition(".")[0] in ("onnxruntime", "numpy"):
             raise ModuleNotFoundError(name)
 
-import importlib.util
-real = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name == "onnxruntime" else real(name, *rest)
 sys.meta_path.insert(0, Hide())
 """
 
@@ -270,8 +267,12 @@ def test_the_remains_of_a_runtime_are_told_with_the_cure(
     (site / "onnxruntime" / "__init__.py").unlink()
     hide = f"""
 from importlib.machinery import PathFinder
-import importlib.util
-importlib.util.find_spec = lambda name, *rest: PathFinder.find_spec(name, [{str(site)!r}])
+
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        return PathFinder.find_spec(name, [{str(site)!r}]) if name == "onnxruntime" else None
+
+sys.meta_path.insert(0, Only())
 """
     said = load_in(tmp_path, digits.site, site, before=hide)
     assert "only the remains of an uninstalled onnxruntime" in said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from modeldeps.errors._base import FOUND_WRONG, WRONG_USAGE, ModelDepsError
@@ -19,6 +18,8 @@ class ModelNotInstalledError(ModelDepsError):
     """No pointer package of that model is in this environment."""
 
     def __init__(self, name: str, installed: Sequence[str], *, requirement: str = "") -> None:
+        from difflib import get_close_matches  # noqa: PLC0415 - load() waits for what this module imports
+
         close = get_close_matches(name, installed, n=1)
         wanted = f"modeldeps-{requirement or name}"
         install = f'pip install "{wanted}"' if wanted != f"modeldeps-{name}" else f"pip install {wanted}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 from importlib.machinery import PathFinder
@@ -99,9 +98,12 @@ def installed(paths: Sequence[str] | None = None) -> Runtime | Absent:
 def _spec(paths: Sequence[str] | None) -> ModuleSpec | None:
     if paths is not None:
         return PathFinder.find_spec(PACKAGE, list(paths))
-    try:
-        return importlib.util.find_spec(PACKAGE)
-    except ValueError:  # a stand-in in sys.modules without a spec
+    if PACKAGE in sys.modules:
+        return sys.modules[PACKAGE].__spec__
+    try:  # what importlib.util.find_spec does, whose import costs load() a millisecond
+        found = (one.find_spec(PACKAGE, None) for one in sys.meta_path)
+        return next((one for one in found if one is not None), None)
+    except ImportError:  # a finder that forbids it
         return None
 
 

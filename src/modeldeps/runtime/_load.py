@@ -8,7 +8,6 @@ from modeldeps import environment
 from modeldeps._frozen import dataclass
 from modeldeps.config import settings
 from modeldeps.errors import ModelNotInstalledError, ModelVersionError, RequirementError
-from modeldeps.progress import default_reporter
 from modeldeps.runtime._decide import Decision, decide
 from modeldeps.runtime._facts import Fails
 from modeldeps.runtime._installed import Absent
@@ -19,7 +18,6 @@ from modeldeps.runtime._refuse import refusal
 from modeldeps.runtime._select import machine_for, named_variant, select
 from modeldeps.runtime._versions import read_requirement, satisfies
 from modeldeps.store import Store
-from modeldeps.sync import ensure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,10 +111,17 @@ def _open(
 
 def _ensure(manifest: Manifest, variant: Variant, found: Settings) -> Path:
     """Return the materialised folder of a variant, fetching what is missing."""
+    store = Store.open(found)
+    files = manifest.payload(variant)
+    if here := store.materialised(files, name=manifest.name, version=manifest.version, variant=variant.name):
+        return here
+    from modeldeps.progress import default_reporter  # noqa: PLC0415 - most often everything is here
+    from modeldeps.sync import ensure  # noqa: PLC0415 - likewise
+
     ensured = ensure(
         manifest,
         variant,
-        store=Store.open(found),
+        store=store,
         channels=found.channels,
         reporter=default_reporter(),
         offline=found.offline,
