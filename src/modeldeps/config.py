@@ -96,7 +96,7 @@ def default_cache() -> Path:
 
 def _xdg(variables: Mapping[str, str], name: str, default: str) -> Path:
     """Return this project's folder below an XDG base directory (version 0.8: absolute, or ignored)."""
-    value = variables.get(name, "").strip()
+    value = variables.get(name, "")
     folder = value if value.startswith("/") else os.path.expanduser(default)  # noqa: PTH111 - Path's raises without a home
     return Path(folder, "modeldeps")
 

@@ -22,9 +22,23 @@ if TYPE_CHECKING:
 
     from machines import Installed
 
-HEAVY = ("asyncio", "concurrent.futures", "difflib", "hashlib", "importlib.metadata", "logging", "packaging",
-         "platformdirs", "subprocess", "tempfile", "tomllib", "urllib3", "modeldeps.fetch", "modeldeps.progress",
-         "modeldeps.sync")  # fmt: skip
+HEAVY = (
+    "asyncio",
+    "concurrent.futures",
+    "difflib",
+    "hashlib",
+    "importlib.metadata",
+    "logging",
+    "packaging",
+    "platformdirs",
+    "subprocess",
+    "tempfile",
+    "tomllib",
+    "urllib3",
+    "modeldeps.fetch",
+    "modeldeps.progress",
+    "modeldeps.sync",
+)
 
 PROGRAM = """
 import sys
