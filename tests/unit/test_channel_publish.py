@@ -468,8 +468,12 @@ def test_publishing_again_does_not_take_a_yank_back(tmp_path: Path, channel: Pat
 )
 def test_a_release_that_is_not_there_can_not_be_yanked(name: str, version: str, channel: Path) -> None:
     before = snapshot(channel)
-    with pytest.raises(NotPublishedError, match="is not in the channel"):
+    with pytest.raises(NotPublishedError, match="is not in the channel") as caught:
         yank(channel, name, version, reason="x")
+    assert ("there:" in str(caught.value), "did you mean digits?" in str(caught.value)) == (
+        True,
+        name == "digit",
+    )
     assert snapshot(channel) == before
 
 

@@ -151,7 +151,7 @@ def test_a_comment_behind_the_directory_is_refused() -> None:
     buffer = io.BytesIO(GOOD.wheel())
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.comment = b"PK\x05\x06"
-    assert "its end record is not at its end" in problems(buffer.getvalue())
+    assert "has something behind its end" in problems(buffer.getvalue())
 
 
 def test_two_headers_that_disagree_are_refused_because_installers_read_either() -> None:
@@ -180,7 +180,21 @@ def test_a_streamed_archive_with_sizes_behind_the_files_is_refused() -> None:
     assert "disagree" in problems(bytes(pipe.parts))
 
 
-@pytest.mark.parametrize("name", ["METADATA", "WHEEL", "model.json"])
+def test_an_ordinary_wheel_is_told_in_one_line() -> None:
+    said = problems(
+        pack({"app/__init__.py": b"", "app-1.0.dist-info/METADATA": b"Name: app\n"}), "app-1.0.whl"
+    )
+    assert "expected a pointer package, found no model.json" in said
+    assert "has 1 problem" in said
+    assert "hint: `modeldeps build DIR --output DIST` makes pointer wheels" in said
+
+
+def test_a_hostile_wheel_can_not_make_an_error_endless() -> None:
+    said = problems(changed({f"evil{one}.py": b"" for one in range(500)}))
+    assert said.count("a pointer package holds no such file") == 20
+
+
+@pytest.mark.parametrize("name", ["METADATA", "WHEEL"])
 def test_a_missing_file_is_named(name: str) -> None:
     assert f"{INFO}{name}: is missing" in problems(changed({f"INFO/{name}": None}))
 

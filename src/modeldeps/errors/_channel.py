@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modeldeps.errors._base import FOUND_WRONG, WRONG_USAGE, ModelDepsError
-from modeldeps.errors._values import InvalidFileError
+from modeldeps.errors._values import InvalidFileError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+MAX_PROBLEMS = 20
+"""Problems of a hostile file that one error lists."""
 
 
 class ChannelError(ModelDepsError):
@@ -63,11 +67,19 @@ class ChannelFullError(ChannelError):
 
 
 class IndexPageError(InvalidFileError):
-    """A channel's index does not say what it must."""
+    """A channel's index does not say what it must; at most 20 problems are listed."""
+
+    def __init__(self, file: object, problems: Sequence[Problem]) -> None:
+        super().__init__(file, problems[:MAX_PROBLEMS])
 
 
 class PointerWheelError(InvalidFileError):
-    """A wheel is no pointer package, or a damaged or hostile one."""
+    """A wheel is no pointer package, or a damaged or hostile one; at most 20 problems are listed."""
+
+    def __init__(self, file: object, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            file, problems[:MAX_PROBLEMS], hint="`modeldeps build DIR --output DIST` makes pointer wheels"
+        )
 
 
 class ChangedFileError(ChannelError):
@@ -132,9 +144,9 @@ class NotPublishedError(ChannelError):
 
     exit_status = FOUND_WRONG
 
-    def __init__(self, name: str, version: str, there: Sequence[str], *, hint: str | None = None) -> None:
+    def __init__(self, name: str, version: str, there: Sequence[str], *, guess: str | None = None) -> None:
         super().__init__(
             f"{name} {version} is not in the channel",
             ("there", ", ".join(there) or "nothing of that name"),
-            hint=hint,
+            hint=f"did you mean {guess}?" if guess else None,
         )

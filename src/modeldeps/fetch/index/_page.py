@@ -19,8 +19,6 @@ MAX_PAGE = 8 << 20
 """Bytes of one page; 15,000 releases fit. Decoded, a hostile page takes some twenty times as much memory."""
 MAX_RELEASES = 100_000
 """Files on one page, or projects in an index."""
-MAX_PROBLEMS = 20
-"""Problems that one error lists."""
 
 _VERSION = r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}(?:(?:a|b|rc)[0-9]{1,9})?"
 
@@ -156,7 +154,7 @@ class _Page:
     def done(self) -> None:
         """Raise what was noted; a hostile page can't make the error endless."""
         if self._problems:
-            raise IndexPageError(redact(self.url), self._problems[:MAX_PROBLEMS])
+            raise IndexPageError(redact(self.url), self._problems)
 
     def entries(self, name: str) -> Iterator[tuple[str, dict[str, object]]]:
         """Yield each object of an array with its key."""

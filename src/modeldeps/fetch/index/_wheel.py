@@ -65,6 +65,8 @@ def read_wheel(data: bytes, filename: str) -> PointerWheel:
     """
     problems: list[Problem] = []
     members = _members(data, filename, problems)
+    if members and not any(name.endswith(".dist-info/model.json") for name in members):
+        raise PointerWheelError(filename, [Problem("", "expected a pointer package, found no model.json")])
     folder = _info_folder(members, problems)
     contents = {name.removeprefix(folder): content for name, content in members.items()}
     if missing := _KNOWN - set(contents):
@@ -128,7 +130,7 @@ def _directory_start(data: bytes) -> int:
         raise ValueError("it is too short")
     mark, disk, disk_of_directory, here, total, size, start, comment = _END.unpack(data[-_END.size :])
     if mark != b"PK\x05\x06" or disk or disk_of_directory or here != total or comment:
-        raise ValueError("its end record is not at its end")
+        raise ValueError("it is cut off, or has something behind its end")
     if data[-_END.size - _LOCATOR_64 :].startswith(b"PK\x06\x07"):
         raise ValueError("it has 64-bit records")
     if size > MAX_DIRECTORY or start + size != len(data) - _END.size:

@@ -6,6 +6,7 @@ import errno
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import sha256_file
@@ -88,10 +89,17 @@ def _mark(folder: ChannelFolder, model: str, version: str, reason: str) -> bool:
     with publisher_lock(folder.lock, Reporter()):
         record = folder.record(model, version) if version in folder.versions(model) else None
         if record is None:
-            raise NotPublishedError(model, version, folder.versions(model))
+            raise _not_published(folder, model, version)
         changed = folder.landing.put(folder.record_file(model, version), record.withdrawn(reason).dump())
         refresh(folder, model)
     return changed
+
+
+def _not_published(folder: ChannelFolder, model: str, version: str) -> NotPublishedError:
+    """Say what is there, or which model was meant."""
+    there = folder.versions(model)
+    near = [] if there else get_close_matches(model, folder.model_names(), n=1)
+    return NotPublishedError(model, version, there, guess=near[0] if near else None)
 
 
 def _is_new(folder: ChannelFolder, offer: Offered) -> bool:
