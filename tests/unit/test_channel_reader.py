@@ -155,9 +155,19 @@ def test_metadata_comes_from_the_wheel_where_the_index_has_none(channel: Path) -
     assert reader.metadata(reader.releases("letters")[0]).name == "modeldeps-letters"
 
 
-def test_metadata_that_is_wrong_though_its_digest_is_right_is_refused(channel: Path) -> None:
+@pytest.mark.parametrize(
+    "wrong_lines",
+    [
+        b"Name: modeldeps-letters\nVersion: 2.1.0\nRequires-Dist: ?\n",
+        b"Name: modeldeps-letters\nVersion: 2.2.0\n",
+        b"Name: numpy\nVersion: 2.1.0\n",
+    ],
+)
+def test_metadata_that_is_wrong_though_its_digest_is_right_is_refused(
+    wrong_lines: bytes, channel: Path
+) -> None:
     folder = channel / "simple/modeldeps-letters"
-    bad = b"Metadata-Version: 2.1\nName: modeldeps-letters\nVersion: 2.1.0\nRequires-Dist: ?\n"
+    bad = b"Metadata-Version: 2.1\n" + wrong_lines
     found = json.loads((folder / "index.json").read_bytes())
     found["files"][0]["core-metadata"]["sha256"] = sha256_bytes(bad)
     (folder / "index.json").write_text(json.dumps(found))

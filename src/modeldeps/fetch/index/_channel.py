@@ -83,6 +83,10 @@ class Channel:
         _check(f"{release.filename}.metadata", data, release.metadata_sha256)
         problems: list[Problem] = []
         found = CoreMetadata.parse(data, problems)
+        name = release.filename.partition("-")[0].replace("_", "-")
+        if (found.name, found.version) != (name, release.version):
+            message = f"expected {name} {release.version}, found {found.name[:100]} {found.version[:100]}"
+            problems.append(Problem("METADATA", message))
         if problems:
             raise PointerWheelError(f"{release.filename}.metadata", problems)
         return found
