@@ -20,6 +20,10 @@ from installers import (
     write_project,
 )
 
+from modeldeps.check import check
+from modeldeps.project import Place, add
+from modeldeps.requirement import ModelRequirement
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -200,6 +204,41 @@ def test_an_emptied_list_of_models_still_builds(house: Path, tmp_path: Path) -> 
     tool = 'models = []\ndependencies = ["rich"]'
     project = write_project(tmp_path / "project", tool, project=DYNAMIC)
     assert _wheel(project, house, tmp_path).requires == {"rich"}
+
+
+def test_hatchling_never_runs_the_hook_over_a_static_list_but_check_tells(
+    house: Path, tmp_path: Path
+) -> None:
+    tool = 'models = ["digits"]'
+    project = write_project(
+        tmp_path / "project", tool, backend="hatchling", project='dependencies = ["rich"]'
+    )
+    assert _wheel(project, house, tmp_path).requires == {"rich"}
+    assert "is a static list" in check(project / "pyproject.toml").findings[0].message
+
+
+@pytest.mark.parametrize("backend", ["setuptools", "hatchling", "pdm-backend"])
+def test_a_project_that_the_command_edited_builds_with_all_its_requirements(
+    backend: str, house: Path, tmp_path: Path
+) -> None:
+    static = 'dependencies = ["rich"]\n[project.optional-dependencies]\ndocs = ["sphinx"]'
+    project = write_project(tmp_path / "project", "", backend=backend, project=static)
+    file = project / "pyproject.toml"
+    text = file.read_text(encoding="utf-8").replace("[tool.modeldeps]", "").replace(', "modeldeps"', "")
+    file.write_text(text.replace("[tool.hatch.metadata.hooks.modeldeps]", ""), encoding="utf-8")
+    add(file, [ModelRequirement.parse("digits>=2.1")])
+    add(file, [ModelRequirement.parse("segment")], place=Place(extra="gpu"))
+    assert _wheel(project, house, tmp_path) == Metadata(
+        frozenset(
+            {
+                "rich",
+                "modeldeps-digits[cpu]>=2.1",
+                'sphinx; extra == "docs"',
+                'modeldeps-segment[cpu]; extra == "gpu"',
+            }
+        ),
+        frozenset({"docs", "gpu"}),
+    )
 
 
 @pytest.mark.parametrize("backend", ["setuptools", "hatchling"])

@@ -16,7 +16,16 @@ from modeldeps.errors import (
     ScriptError,
     UndeclaredModelError,
 )
-from modeldeps.project import Place, Pyproject, add, add_to_script, parse, remove, static_conflicts
+from modeldeps.project import (
+    Declaration,
+    Place,
+    Pyproject,
+    add,
+    add_to_script,
+    parse,
+    remove,
+    static_conflicts,
+)
 from modeldeps.requirement import ModelRequirement
 
 if TYPE_CHECKING:
@@ -57,7 +66,16 @@ def _text(file: Path) -> str:
 def _is_right(file: Path) -> bool:
     pyproject = Pyproject.read(file)
     declaration = parse(pyproject)
-    return declaration is not None and not static_conflicts(pyproject, declaration)
+    return (
+        declaration is not None
+        and not static_conflicts(pyproject, declaration)
+        and pyproject.build_requires_modeldeps()
+    )
+
+
+def _models(file: Path) -> list[str]:
+    declaration = parse(Pyproject.read(file))
+    return [str(model) for model in declaration.models] if declaration else []
 
 
 def test_adding_to_a_setuptools_project_keeps_every_comment(tmp_path: Path) -> None:
@@ -116,6 +134,8 @@ def test_hatchling_gets_the_table_without_which_it_runs_no_hook(tmp_path: Path) 
     add(file, DIGITS)
     assert Pyproject.read(file).table("tool", "hatch", "metadata", "hooks").get("modeldeps") == {}
     assert _is_right(file)
+    assert _models(file) == ["digits>=2.1"]
+    assert (parse(Pyproject.read(file)) or Declaration()).dependencies == ("numpy>=2", "rich")
 
 
 def test_an_optional_model_makes_the_extras_dynamic_and_moves_those_that_were_there(tmp_path: Path) -> None:
@@ -230,8 +250,9 @@ def test_a_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
         'project = { name = "a", version = "1" }\nbuild-system = { requires = ["setuptools"] }\n',
     ],
 )
-def test_files_in_other_orders_are_edited_too(text: str, tmp_path: Path) -> None:
-    file = _write(tmp_path, text)
+@pytest.mark.parametrize("backend", ["setuptools.build_meta", "hatchling.build", "pdm.backend"])
+def test_files_in_other_orders_are_edited_too(text: str, backend: str, tmp_path: Path) -> None:
+    file = _write(tmp_path, text.replace("setuptools.build_meta", backend))
     add(file, DIGITS)
     assert _is_right(file)
     declaration = parse(Pyproject.read(file))

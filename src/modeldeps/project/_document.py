@@ -66,7 +66,11 @@ class Document:
         return found
 
     def table(self, *keys: str) -> MutableMapping[str, Any]:
-        """Return a table; one that is missing is written at the end of the file under a header of its own."""
+        """
+        Return a table; one that is missing is written at the end of the file under a header of its own.
+
+        Writing it reads the text anew, so tables that were returned before are no longer live.
+        """
         found = self._find(keys)
         if found is None:
             header = f"[{'.'.join(keys)}]{self._newline}"

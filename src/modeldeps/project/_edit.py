@@ -15,7 +15,7 @@ from modeldeps.errors import (
 from modeldeps.project._declaration import Declaration, parse, requirements
 from modeldeps.project._document import Document, discard
 from modeldeps.project._pyproject import Pyproject
-from modeldeps.project._static import lists, static_model
+from modeldeps.project._static import lists, static_model, static_models
 from modeldeps.requirement import ModelRequirement
 
 if TYPE_CHECKING:
@@ -81,8 +81,31 @@ def add(
     )
     moved = _add_plugin(document, pyproject, wanted, declaration) if form == "plugin" else False
     entries = _entries(document, pyproject, wanted, place) if form == "static" else tuple(map(str, models))
-    parse(Pyproject(file, document.values))
+    _prove(document, models)
     return Edited(file, form, entries, changed=document.save(), moved=moved)
+
+
+def _prove(document: Document, models: Sequence[ModelRequirement]) -> None:
+    """Raise ProjectEditError unless the models are in the text now and every other requirement still is."""
+    before, after = Pyproject(document.file, document.before), Pyproject(document.file, document.values)
+    if _others(before) != _others(after):
+        raise ProjectEditError(document.file, "dependencies")
+    declared = parse(after) or Declaration()
+    found = {model.name for group in (declared.models, *declared.optional_models.values()) for model in group}
+    found |= {one.requirement.name for one in static_models(after)}
+    if not {model.name for model in models} <= found:
+        raise ProjectEditError(document.file, "tool.modeldeps.models")
+
+
+def _others(pyproject: Pyproject) -> dict[str, list[str]]:
+    """Return what is no model, by the list it belongs to, whichever table holds that list."""
+    found: dict[str, list[str]] = {}
+    for key, texts in lists(pyproject.document):
+        plain = [str(text) for text in texts if static_model(text) is None]
+        if plain:
+            name = key.removeprefix("tool.modeldeps.").removeprefix("project.")
+            found[name] = sorted([*found.get(name, []), *plain])
+    return found
 
 
 def remove(file: Path, names: Sequence[str]) -> tuple[Edited, ...]:
@@ -122,12 +145,11 @@ def locks_static_only(pyproject: Pyproject) -> str:
 
 def _add_plugin(document: Document, pyproject: Pyproject, wanted: Declaration, declared: Declaration) -> bool:
     """Write under [tool.modeldeps], and make the project's lists dynamic; True if a list moved."""
-    table = document.table("tool", "modeldeps")
-    requires = document.array(document.table("build-system"), "requires")
-    if not pyproject.build_requires_modeldeps():
-        requires.append("modeldeps")
     if pyproject.backend and pyproject.backend.name == "hatchling":
         document.table("tool", "hatch", "metadata", "hooks", "modeldeps")
+    table = document.table("tool", "modeldeps")
+    if not pyproject.build_requires_modeldeps():
+        document.array(document.table("build-system"), "requires").append("modeldeps")
     moved = False
     if "project" in pyproject.document:
         if wanted.models or declared.models or declared.dependencies:
