@@ -1,4 +1,4 @@
-"""Compare programs in one run: each round runs all of them, so that what disturbs one disturbs the others too."""
+"""Compare programs in one run: each round runs all of them, so that what disturbs one disturbs them all."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def compare(
     programs: Mapping[str, Sequence[str]], *, rounds: int, environ: Mapping[str, str] | None = None
 ) -> dict[str, list[Cost]]:
     """Run all programs `rounds` times, each round in the other order, after one round to warm up."""
-    variables = os.environ if environ is None else environ
+    variables = dict(os.environ if environ is None else environ)
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # the first round compiles, the others find it done
     costs: dict[str, list[Cost]] = {name: [] for name in programs}
     for round_ in range(rounds + 1):
         order = list(programs) if round_ % 2 else list(reversed(programs))

@@ -41,7 +41,7 @@ def measure(folder: Path, rounds: int) -> float:
     found = install_digits(folder)
     os.environ |= {"MODELDEPS_CACHE": str(folder / "store"), "MODELDEPS_CHANNELS": str(found.channel)}
     sys.path.insert(0, str(found.site))
-    import numpy as np  # noqa: PLC0415 - heavy
+    import numpy as np
 
     import modeldeps  # noqa: PLC0415 - with its variables set
 

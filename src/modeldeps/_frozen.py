@@ -30,7 +30,6 @@ else:
         annotations = get_annotations(cls).items()
         fields = {name: _field(cls, name, kind) for name, kind in annotations if "ClassVar" not in str(kind)}
         cls.__dataclass_fields__ = fields
-        cls.__dataclass_params__ = PARAMETERS
         cls.__match_args__ = tuple(fields)
         for name, method in METHODS.items():
             if name == "__hash__" or name not in cls.__dict__:  # Python itself sets __hash__ beside an __eq__
@@ -111,9 +110,3 @@ else:
         "__setattr__": _setattr,
         "__delattr__": _delattr,
     }
-
-    @standard.dataclass(frozen=True)
-    class _Standard:
-        """Has the parameters that the standard library notes for a frozen dataclass."""
-
-    PARAMETERS = _Standard.__dataclass_params__

@@ -23,7 +23,6 @@ FILE = "model.json"
 
 _SUFFIX = ".dist-info"
 _START = PREFIX.rstrip("-")
-_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,7 @@ def _has_other_finders(paths: Sequence[str] | None) -> bool:
 
 def _distribution_of(requirement: str) -> str:
     """Return the normalised distribution name that a requirement begins with, or nothing."""
-    found = _NAME.match(requirement)
+    found = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", requirement)
     return re.sub(r"[-_.]+", "-", found[1]).lower() if found else ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import os
 import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
@@ -27,7 +27,6 @@ _WHEELS = frozenset(
     {"onnxruntime", "onnxruntime_directml", "onnxruntime_gpu", "onnxruntime_openvino", "onnxruntime_qnn",
      "onnxruntime_training"}
 )  # fmt: skip
-_ASSIGNMENT = re.compile(r"""^(\w+)\s*=\s*['"]([^'"\n]*)['"]""", re.MULTILINE)
 _LIMIT = 1 << 16
 
 
@@ -128,10 +127,15 @@ def _assignments(file: Path) -> dict[str, str]:
             text = stream.read(_LIMIT).decode("utf-8", "replace")
     except OSError:
         return {}
-    return dict(_ASSIGNMENT.findall(text))
+    pairs = [
+        (name.strip(), value.strip()) for name, _, value in (one.partition("=") for one in text.splitlines())
+    ]
+    return {name: value[1:-1] for name, value in pairs if value[:1] in ("'", '"') and value[-1] == value[0]}
 
 
 def _wheels(site: Path) -> tuple[str, ...]:
     """Return the distributions in a site folder that bring the import package."""
-    found = {one.name.partition("-")[0].lower() for one in site.glob(f"{PACKAGE}*.dist-info")}
-    return tuple(sorted(one.replace("_", "-") for one in found & _WHEELS))
+    listed = os.listdir(site)  # noqa: PTH208 - the fastest listing; load() waits for it
+    entries = [one for one in listed if one.startswith(PACKAGE) and one.endswith(".dist-info")]
+    found = {one.partition("-")[0].lower() for one in entries} & _WHEELS
+    return tuple(sorted(one.replace("_", "-") for one in found))

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from modeldeps.runtime._installed import Runtime
 
 
-_BROKEN = re.compile(r": (NO_SUCHFILE|NO_MODEL|INVALID_PROTOBUF|INVALID_GRAPH) :")
+_BROKEN = r": (NO_SUCHFILE|NO_MODEL|INVALID_PROTOBUF|INVALID_GRAPH) :"
 """Failures of the file, whatever the provider."""
-_FAILURE = re.compile(r"\b(CUDA|CUDNN|CUBLAS|CUFFT) failure -?\d+: [^;]*")
+_FAILURE = r"\b(CUDA|CUDNN|CUBLAS|CUFFT) failure -?\d+: [^;]*"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def open_session(entry: Entry, provider: str, runtime: Runtime, options: object)
         )
     except Exception as error:
         reason = _line(error)
-        if provider == "cpu" or _BROKEN.search(reason):
+        if provider == "cpu" or re.search(_BROKEN, reason):
             hint = _newer(reason)
             raise OpenError(entry.model, entry.variant, entry.file, reason, hint=hint) from error
         return Fails(f"ONNX Runtime refused: {reason}")
@@ -86,7 +86,7 @@ def import_onnxruntime(entry: Entry) -> ModuleType:
 def _line(error: BaseException) -> str:
     """Return the first line of what ONNX Runtime said, or what it says of CUDA in the midst of it."""
     line = next(iter(str(error).splitlines()), "") or type(error).__name__
-    found = _FAILURE.search(line)
+    found = re.search(_FAILURE, line)
     return found[0].strip() if found else line
 
 

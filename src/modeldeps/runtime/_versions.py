@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import operator
-import re
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from modeldeps.requirement import ModelRequirement
+from modeldeps.requirement import ModelRequirement, plain_clauses, plain_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-_CLAUSE = r"(?:>=|<=|==|!=|>|<)\s*\d{1,9}(?:\.\d{1,9})*"
-_PLAIN_VERSION = re.compile(r"\d{1,9}(?:\.\d{1,9})*", re.ASCII)
-_PLAIN_SPECIFIER = re.compile(rf"\s*{_CLAUSE}\s*(?:,\s*{_CLAUSE}\s*)*", re.ASCII)
-_PLAIN_REQUIREMENT = re.compile(rf"([a-z0-9]+(?:-[a-z0-9]+)*)({_PLAIN_SPECIFIER.pattern})?", re.ASCII)
 
 _COMPARE: dict[str, Callable[[list[int], list[int]], bool]] = {
     ">=": operator.ge,
@@ -25,14 +19,19 @@ _COMPARE: dict[str, Callable[[list[int], list[int]], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
+_LONGEST_NAME = 100
 
 
 def read_requirement(text: str) -> ModelRequirement:
     """Read a model requirement; plain ones quickly. Raises RequirementError."""
-    plain = _PLAIN_REQUIREMENT.fullmatch(text) if isinstance(text, str) else None
-    if plain is None or plain[1].startswith("modeldeps-") or len(text) > 100:  # noqa: PLR2004 - as names are
+    if not isinstance(text, str):
         return ModelRequirement.parse(text)
-    return ModelRequirement(plain[1], (plain[2] or "").replace(" ", ""))
+    at = next((index for index, one in enumerate(text) if one in "<>=!"), len(text))
+    name, specifier = text[:at].rstrip(" "), text[at:]
+    plain = name.isascii() and name.isalnum() and name.islower() and len(name) <= _LONGEST_NAME
+    if not plain or (specifier and plain_clauses(specifier) is None):
+        return ModelRequirement.parse(text)
+    return ModelRequirement(name, specifier.replace(" ", ""))
 
 
 def satisfies(version: str, specifier: str) -> bool:
@@ -43,19 +42,15 @@ def satisfies(version: str, specifier: str) -> bool:
     """
     if not specifier:
         return True
-    if _PLAIN_VERSION.fullmatch(version) and _PLAIN_SPECIFIER.fullmatch(specifier):
-        return all(_clause(version, one.strip()) for one in specifier.split(","))
+    numbers, clauses = plain_version(version), plain_clauses(specifier)
+    if numbers is not None and clauses is not None:
+        return all(_compare(sign, numbers, other) for sign, other in clauses)
     from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - only for what is not plain
 
     return SpecifierSet(specifier).contains(version, prereleases=True)
 
 
-def _clause(version: str, clause: str) -> bool:
+def _compare(sign: str, one: list[int], other: list[int]) -> bool:
     """Compare release segments; a shorter one is filled up with zeros."""
-    sign = clause[:2] if clause[:2] in _COMPARE else clause[:1]
-    pairs = list(zip_longest(_numbers(version), _numbers(clause[len(sign) :]), fillvalue=0))
-    return _COMPARE[sign]([one for one, _ in pairs], [other for _, other in pairs])
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(one) for one in text.strip().split(".")]
+    pairs = list(zip_longest(one, other, fillvalue=0))
+    return _COMPARE[sign]([first for first, _ in pairs], [second for _, second in pairs])
