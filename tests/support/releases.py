@@ -139,3 +139,9 @@ def read_json(path: Path) -> dict[str, object]:
     value = json.loads(path.read_text("utf-8"))
     assert isinstance(value, dict)
     return value
+
+
+def blob_of(folder: Path, data: bytes) -> Path:
+    """Return where the blob with these bytes lies below a dist folder or a channel."""
+    digest = sha256_bytes(data)
+    return folder / "blobs" / "sha256" / digest[:2] / digest
