@@ -33,6 +33,18 @@ ModelDepsError
 │   ├── StoreLayoutError
 │   └── StoreReadOnlyError
 ├── UnreachableError            every source failed, each with its reason
+├── ModelNotInstalledError      no pointer package of a model is in this environment
+├── ModelVersionError           the installed release is not one that was asked for
+├── NotRunnableError            no variant of a model can be run here
+│   ├── ProviderUnavailableError
+│   ├── RuntimeMissingError
+│   └── RuntimeVersionError
+├── UnknownProviderError        no execution provider has that name
+├── UnknownVariantError         a release has no variant of that name
+├── OptionError                 an option of load() is not one
+├── OpenError                   ONNX Runtime can't open a model's file
+├── InputError                  what run() was given is not what the model takes
+├── RunError                    ONNX Runtime failed while it ran a model
 ├── NoProjectError              there is no pyproject.toml
 ├── NoStaticDependenciesError   a project has no list to add a model to
 ├── ProjectEditError            a pyproject.toml can't be edited without harm
@@ -54,82 +66,85 @@ ModelDepsError
 
 from __future__ import annotations
 
-from modeldeps.errors._base import COULD_NOT_RUN, FOUND_WRONG, WRONG_USAGE, ModelDepsError
-from modeldeps.errors._channel import (
-    AlreadyPublishedError,
-    BlobsError,
-    ChangedFileError,
-    ChannelError,
-    ChannelFullError,
-    ChannelWriteError,
-    IndexPageError,
-    NotAChannelError,
-    NothingToPublishError,
-    NotPublishedError,
-    PointerWheelError,
-    RemoteChannelError,
-)
-from modeldeps.errors._cli import NotWholeError, StepFailedError
-from modeldeps.errors._fetch import (
-    BrokenTransferError,
-    DigestError,
-    NotFoundError,
-    OfflineError,
-    RefusedError,
-    SourceError,
-    UnreachableError,
-    redact,
-)
-from modeldeps.errors._project import (
-    NoProjectError,
-    NoStaticDependenciesError,
-    ProjectEditError,
-    ScriptError,
-    SolverError,
-    UndeclaredModelError,
-)
-from modeldeps.errors._release import (
-    BuildToolError,
-    CorruptModelError,
-    ExampleError,
-    FileChangedError,
-    FolderInUseError,
-    GoldenOutputError,
-    NotAModelProjectError,
-    RefusedFormatError,
-)
-from modeldeps.errors._runtime import (
-    InputError,
-    ModelNotInstalledError,
-    ModelVersionError,
-    NotRunnableError,
-    OpenError,
-    OptionError,
-    ProviderUnavailableError,
-    RunError,
-    RuntimeMissingError,
-    RuntimeVersionError,
-    UnknownProviderError,
-    UnknownVariantError,
-)
-from modeldeps.errors._store import (
-    BlobMissingError,
-    StoreError,
-    StoreFailedError,
-    StoreFullError,
-    StoreLayoutError,
-    StoreReadOnlyError,
-)
-from modeldeps.errors._values import (
-    ConfigError,
-    InvalidFileError,
-    InvalidNameError,
-    ManifestError,
-    Problem,
-    ProjectError,
-    RequirementError,
-    UsageError,
-)
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modeldeps.errors._base import COULD_NOT_RUN, FOUND_WRONG, WRONG_USAGE, ModelDepsError
+    from modeldeps.errors._channel import (
+        AlreadyPublishedError,
+        BlobsError,
+        ChangedFileError,
+        ChannelError,
+        ChannelFullError,
+        ChannelWriteError,
+        IndexPageError,
+        NotAChannelError,
+        NothingToPublishError,
+        NotPublishedError,
+        PointerWheelError,
+        RemoteChannelError,
+    )
+    from modeldeps.errors._cli import NotWholeError, StepFailedError
+    from modeldeps.errors._fetch import (
+        BrokenTransferError,
+        DigestError,
+        NotFoundError,
+        OfflineError,
+        RefusedError,
+        SourceError,
+        UnreachableError,
+        redact,
+    )
+    from modeldeps.errors._project import (
+        NoProjectError,
+        NoStaticDependenciesError,
+        ProjectEditError,
+        ScriptError,
+        SolverError,
+        UndeclaredModelError,
+    )
+    from modeldeps.errors._release import (
+        BuildToolError,
+        CorruptModelError,
+        ExampleError,
+        FileChangedError,
+        FolderInUseError,
+        GoldenOutputError,
+        NotAModelProjectError,
+        RefusedFormatError,
+    )
+    from modeldeps.errors._runtime import (
+        InputError,
+        ModelNotInstalledError,
+        ModelVersionError,
+        NotRunnableError,
+        OpenError,
+        OptionError,
+        ProviderUnavailableError,
+        RunError,
+        RuntimeMissingError,
+        RuntimeVersionError,
+        UnknownProviderError,
+        UnknownVariantError,
+    )
+    from modeldeps.errors._store import (
+        BlobMissingError,
+        StoreError,
+        StoreFailedError,
+        StoreFullError,
+        StoreLayoutError,
+        StoreReadOnlyError,
+    )
+    from modeldeps.errors._values import (
+        ConfigError,
+        InvalidFileError,
+        InvalidNameError,
+        ManifestError,
+        Problem,
+        ProjectError,
+        RequirementError,
+        UsageError,
+    )
 
 __all__ = [
     "COULD_NOT_RUN",
@@ -199,3 +214,23 @@ __all__ = [
     "UsageError",
     "redact",
 ]
+
+_FAMILIES = ("base", "values", "runtime", "store", "fetch", "channel", "project", "release", "cli")
+
+
+def __getattr__(name: str) -> object:
+    """Import a family of errors when one of them is first asked for: `load()` waits for what is imported."""
+    from importlib import import_module  # noqa: PLC0415
+
+    if name in __all__:
+        for family in _FAMILIES:
+            module = import_module(f"modeldeps.errors._{family}")
+            if hasattr(module, name):
+                globals()[name] = getattr(module, name)
+                return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the errors, imported or not."""
+    return sorted({*globals(), *__all__})
