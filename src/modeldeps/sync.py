@@ -69,8 +69,8 @@ def ensure(  # noqa: PLR0913 - each has its name
         return Ensured(found, 0)
     from modeldeps.fetch import fetch  # noqa: PLC0415 - most often everything is here
 
-    label = f"{manifest.name} {manifest.version} {variant.name}"
-    fetched = fetch(files, store, channels=channels, reporter=reporter, offline=offline, label=label)
+    model = f"{manifest.name} {manifest.version} {variant.name}"
+    fetched = fetch(files, store, channels=channels, reporter=reporter, offline=offline, model=model)
     return Ensured(store.materialise(files, **named), fetched.bytes_fetched)
 
 

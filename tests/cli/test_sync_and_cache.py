@@ -65,7 +65,7 @@ def test_sync_speaks_in_a_table_and_on_stderr(site: Path) -> None:
 def test_sync_without_a_channel_says_where_to_name_one(site: Path) -> None:
     done = run("sync", "digits", site=site, MODELDEPS_CHANNELS="")
     assert done.returncode == 3
-    assert "error: could not fetch model.onnx" in done.stderr
+    assert "error: could not fetch model.onnx of digits 2.1.0 fp32" in done.stderr
     assert "hint: name a channel in [tool.modeldeps] channels or in MODELDEPS_CHANNELS" in done.stderr
     assert done.stdout == ""
 
@@ -82,7 +82,7 @@ def test_offline_fails_until_the_bytes_are_here(site: Path) -> None:
     elsewhere = {"MODELDEPS_CHANNELS": "http://127.0.0.1:9/"}
     done = run("sync", "digits", "--offline", site=site, **elsewhere)
     assert done.returncode == 3
-    assert "the store lacks 2 files, and the network is off" in done.stderr
+    assert "the store lacks 2 files of digits 2.1.0 fp32, and the network is off" in done.stderr
     assert run("sync", "digits", site=site).returncode == 0
     done = run("sync", "digits", "--json", site=site, **elsewhere, MODELDEPS_OFFLINE="1")
     assert models(done)[0]["bytes_fetched"] == 0
@@ -100,7 +100,7 @@ def test_altered_bytes_of_a_channel_are_found_wrong(site: Path, tmp_path: Path) 
         blob.write_bytes(blob.read_bytes()[:-1] + b"!")
     done = run("sync", "digits", site=site)
     assert done.returncode == 1
-    assert "is not what its manifest says; it was not used" in done.stderr
+    assert "model.onnx of digits 2.1.0 fp32 is not what its manifest says; it was not used" in done.stderr
     assert "  source:   file://" in done.stderr
 
 

@@ -120,10 +120,7 @@ def test_a_dead_channel_is_passed_over_and_asked_once_a_run(
         reporter = Remember()
         fetched = fetch(files, store, channels=[dead, server.url], reporter=reporter)
     assert fetched.bytes_fetched == 2 * len(data) - 1
-    assert [note.partition(": ")[2] for note in reporter.notes] == [
-        "connection refused",
-        "connection refused (not asked again)",
-    ]
+    assert [note.partition(": ")[2] for note in reporter.notes] == ["connection refused"]
 
 
 def test_when_every_source_fails_each_is_named_with_its_reason(

@@ -84,6 +84,10 @@ class DigestError(ModelDepsError):
     def __init__(self, source: str, path: str, *, expected: str, found: str, part: str = "") -> None:
         self.source = redact(source)
         """The source that served them, without credentials."""
+        self.path = path
+        """The file, as the manifest names it."""
+        self.part = part
+        """The bytes that were looked at; empty for all of them."""
         self.expected = expected
         """The digest in the manifest."""
         self.found = found
@@ -97,15 +101,20 @@ class DigestError(ModelDepsError):
             hint="tell the owner of the source, or take it out of the channels; no other was tried instead",
         )
 
+    def of(self, model: str) -> DigestError:
+        """Return the same error with the model named."""
+        path = f"{self.path} of {model}" if model else self.path
+        return DigestError(self.source, path, expected=self.expected, found=self.found, part=self.part)
+
 
 class OfflineError(ModelDepsError):
     """Bytes are missing, and the network may not be used."""
 
-    def __init__(self, paths: Iterable[str], *, missing: str) -> None:
+    def __init__(self, paths: Iterable[str], *, missing: str, model: str = "") -> None:
         names = tuple(paths)
         count = f"{len(names)} file{'s' if len(names) != 1 else ''}"
         super().__init__(
-            f"the store lacks {count}, and the network is off",
+            f"the store lacks {count}{' of ' if model else ''}{model}, and the network is off",
             ("missing", "\n".join(names)),
             ("size", missing),
             hint="run `modeldeps sync` where there is a network, or unset MODELDEPS_OFFLINE",

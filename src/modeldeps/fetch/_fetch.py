@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import BrokenTransferError, OfflineError, RefusedError, SourceError, UnreachableError
+from modeldeps.errors import (
+    BrokenTransferError,
+    DigestError,
+    OfflineError,
+    RefusedError,
+    SourceError,
+    UnreachableError,
+)
 from modeldeps.fetch._open import transport
 from modeldeps.fetch._origin import Origin
 from modeldeps.fetch._retry import Patience
@@ -38,14 +45,14 @@ def fetch(  # noqa: PLR0913 - each has its name
     channels: Sequence[str],
     reporter: Reporter,
     offline: bool = False,
-    label: str = "fetching",
+    model: str = "",
 ) -> Fetched:
     """
     Make the store hold the blobs of files.
 
     Channels are asked in their order, then the files' own sources; without a network only `file://`
-    ones. Raises UnreachableError when every source of a file failed, DigestError as soon as a
-    source serves other bytes than the manifest names,
+    ones. `model` is named in progress and errors. Raises UnreachableError when every source of a
+    file failed, DigestError as soon as a source serves other bytes than the manifest names,
     OfflineError, StoreFullError and StoreReadOnlyError.
     """
     wanted = {file.sha256: file for file in files}
@@ -54,10 +61,10 @@ def fetch(  # noqa: PLR0913 - each has its name
     if not missing:
         return Fetched(0, blobs)
     if offline:
-        _check_offline(missing, channels)
+        _check_offline(missing, channels, model)
     store.check_room(sum(file.size - store.begun(file) for file in missing))
-    run = _Run(store, channels, reporter, offline=offline)
-    reporter.begin(label, total=sum(file.size for file in missing))
+    run = _Run(store, channels, reporter, model=model, offline=offline)
+    reporter.begin(model or "fetching", total=sum(file.size for file in missing))
     try:
         for file in missing:
             if store.blob(file.sha256).exists():
@@ -68,21 +75,29 @@ def fetch(  # noqa: PLR0913 - each has its name
     return Fetched(run.travelled, blobs)
 
 
-def _check_offline(missing: Sequence[File], channels: Sequence[str]) -> None:
+def _check_offline(missing: Sequence[File], channels: Sequence[str], model: str) -> None:
     lacking = [file for file in missing if not sources(file, channels, offline=True)]
     if lacking:
-        raise _offline(lacking)
+        raise _offline(lacking, model)
 
 
-def _offline(files: Sequence[File]) -> OfflineError:
-    return OfflineError([file.path for file in files], missing=format_bytes(sum(one.size for one in files)))
+def _offline(files: Sequence[File], model: str) -> OfflineError:
+    size = format_bytes(sum(one.size for one in files))
+    return OfflineError([file.path for file in files], missing=size, model=model)
+
+
+class _KnownDeadError(BrokenTransferError):
+    """A source could not be reached earlier in this run; that was told then."""
 
 
 class _Run:
     """One fetch: what travelled, and which sources are known to be dead."""
 
-    def __init__(self, store: Store, channels: Sequence[str], reporter: Reporter, *, offline: bool) -> None:
+    def __init__(
+        self, store: Store, channels: Sequence[str], reporter: Reporter, *, model: str, offline: bool
+    ) -> None:
         self.travelled = 0
+        self._model = model
         self._store = store
         self._channels = channels
         self._reporter = reporter
@@ -98,7 +113,10 @@ class _Run:
             mine = True
             self._fill(landing)
 
-        blob = self._store.land(file, fill, reporter=self._reporter)
+        try:
+            blob = self._store.land(file, fill, reporter=self._reporter)
+        except DigestError as error:
+            raise error.of(self._model) from None
         if not mine:
             self._reporter.advance(file.size)
         return blob
@@ -115,18 +133,19 @@ class _Run:
                 self._from(url, landing)
             except SourceError as error:  # noqa: PERF203 - a few rounds
                 failures.append(error)
-                self._reporter.note(f"{error.url}: {error.reason}")
+                if not isinstance(error, _KnownDeadError):
+                    self._reporter.note(f"{error.url}: {error.reason}")
             else:
                 return
         if self._offline:
-            raise _offline([file])
-        raise UnreachableError(file.path, failures)
+            raise _offline([file], self._model)
+        raise UnreachableError(f"{file.path} of {self._model}" if self._model else file.path, failures)
 
     def _from(self, url: str, landing: Landing) -> None:
         """Fetch all that lacks from one source, asking it again where that may help. Raises SourceError."""
         origin = _origin(url)
         if dead := self._dead.get(origin):
-            raise BrokenTransferError(url, f"{dead.reason} (not asked again)")
+            raise _KnownDeadError(url, f"{dead.reason} (not asked again)")
         patience = Patience()
         while True:
             before = landing.position

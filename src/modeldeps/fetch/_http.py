@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
 MAX_REDIRECTS = 10
+MAX_KEPT = 16
+"""Connections kept to one host; threads that need more make their own."""
 CONNECT_TIMEOUT = 10.0
 """Seconds until a connection must stand."""
 READ_TIMEOUT = 30.0
@@ -83,11 +85,13 @@ class HttpTransport:
         if proxy not in self._pools:
             timeout = Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
             if not proxy:
-                self._pools[proxy] = PoolManager(retries=False, timeout=timeout)
+                self._pools[proxy] = PoolManager(maxsize=MAX_KEPT, retries=False, timeout=timeout)
             else:
                 plain, authorization = split_credentials(proxy)
                 secret = {"proxy-authorization": authorization} if authorization else {}
-                self._pools[proxy] = ProxyManager(plain, proxy_headers=secret, retries=False, timeout=timeout)
+                self._pools[proxy] = ProxyManager(
+                    plain, proxy_headers=secret, maxsize=MAX_KEPT, retries=False, timeout=timeout
+                )
         return self._pools[proxy]
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from modeldeps.manifest import File
     from modeldeps.store._layout import Layout
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds without a new byte after which the work of another process is not waited for any longer."""
 _PAUSE = 0.05
 """Seconds between two looks at what another process does."""
@@ -76,8 +76,8 @@ def _turn(
     try:
         while (lock := _try(path)) is None and not landed() and watch.patient():
             time.sleep(_PAUSE)
-    except PermissionError:
-        lock = None  # somebody else's lock file; the part file will be one of our own
+    except OSError:
+        lock = None  # no locks here, or another user's lock file: the part file will be one of our own
     finally:
         watch.end()
     try:
