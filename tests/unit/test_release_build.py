@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import csv
 import email
+import gzip
 import hashlib
 import io
 import os
@@ -24,6 +25,7 @@ from modeldeps.manifest import Lineage, Manifest, Metric, Tolerance, parse
 from modeldeps.publish import _release as release_module
 from modeldeps.publish import build_release, build_requirements, write_sdist
 from modeldeps.publish._floor import TABLE
+from modeldeps.publish._gzip import StoredGzip
 from modeldeps.publish._project import ExamplePlan, ModelProject, TensorNotes, VariantPlan
 
 if TYPE_CHECKING:
@@ -292,3 +294,27 @@ def test_the_reference_lists_every_row_of_the_floors_and_every_key() -> None:
         for one in fields(kind):
             if one.name not in ("folder", "extra"):
                 assert f"`{one.name.replace('license_files', 'license-files')}" in text, (kind, one.name)
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [1], [65_535], [65_536], [65_534, 1, 1], [200_000, 3, 131_070]])
+def test_bytes_that_are_wrapped_as_gzip_come_out_again(sizes: list[int]) -> None:
+    data = [bytes([index]) * size for index, size in enumerate(sizes)]
+    target = io.BytesIO()
+    with StoredGzip(target) as stream:
+        for part in data:
+            assert stream.write(part) == len(part)
+    assert gzip.decompress(target.getvalue()) == b"".join(data)
+
+
+def test_a_release_has_the_same_digests_with_every_python_on_every_machine(tmp_path: Path) -> None:
+    """Versions that were published can be built again only while these stay as they are."""
+    variants = 'variants = [{ name = "a", entry = "m.safetensors" }]'
+    folder = project(tmp_path / "p", 'readme = "README.md"', variants=variants)
+    (folder / "m.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}" + bytes(100_000))
+    (folder / "README.md").write_bytes("# Ein kleines Modell für Tests\n".encode())
+    (folder / "LICENSE").write_bytes(b"Do what you want.\n")
+    files = [build_release(folder, tmp_path / "dist").wheel, write_sdist(folder, tmp_path / "dist")]
+    assert [sha256_file(file) for file in files] == [
+        "ba598ff25bd2ccc4cd626e05916864b6f22ed2d5fe9af9912bebbb6727b3d352",
+        "cfb5b322ee2d64b0828ea696caddedd98cc5c165c3466a656a3d316ca6a2f73b",
+    ]

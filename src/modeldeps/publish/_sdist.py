@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import tarfile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from modeldeps.manifest import File, Manifest, Variant
 from modeldeps.names import wheel_name
+from modeldeps.publish._gzip import StoredGzip
 from modeldeps.publish._metadata import package_info
 from modeldeps.publish._payload import payload
 from modeldeps.publish._project import ModelProject, read_project
@@ -39,8 +39,8 @@ def write_sdist(project_dir: Path, output: Path) -> Path:
     try:
         with (
             scratch.open("wb") as stream,
-            gzip.GzipFile("", "wb", 0, stream, 0) as packed,
-            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+            StoredGzip(stream) as packed,
+            tarfile.open(fileobj=cast("IO[bytes]", packed), mode="w|", format=tarfile.PAX_FORMAT) as archive,
         ):
             for path, content in _members(project):
                 _add(archive, f"{name}/{path}", content)
