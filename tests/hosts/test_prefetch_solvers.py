@@ -60,6 +60,14 @@ def test_the_projects_plain_requirements_constrain_what_fits(solver: Solver, cha
         solver.solve(_question(channel, "digits[cpu]", constraints=("onnxruntime<1.17",)))
 
 
+@pytest.mark.parametrize("setting", ["PIP_VERBOSE", "PIP_NO_DEPS", "PIP_REQUIRE_HASHES", "FORCE_COLOR"])
+def test_the_users_settings_do_not_change_the_question(
+    setting: str, links: tuple[str, ...], channel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(setting, "1")
+    assert Pip(links, closed=True).solve(_question(channel, "digits[cpu]")) == {"digits": "2.1.0"}
+
+
 def test_a_solver_that_is_not_there_is_told(channel: Path) -> None:
     with pytest.raises(SolverError, match="uv does not tell"):
         Uv(str(channel / "no-uv")).solve(_question(channel, "digits"))

@@ -379,6 +379,20 @@ def test_the_commands_say_what_they_wrote_and_where(
     assert capsys.readouterr().out.splitlines() == ["digits>=2.1"]
 
 
+def test_a_channel_in_a_folder_is_written_from_where_the_file_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "app").mkdir()
+    file = _write(tmp_path / "app", SETUPTOOLS)
+    monkeypatch.chdir(tmp_path)
+    channels = ["--channel", "channel", "--channel", "https://models.example.com/"]
+    assert main(["add", "digits", "--project", "app", *channels]) == 0
+    assert 'channels = ["../channel", "https://models.example.com/"]' in _text(file)
+    declaration = parse(Pyproject.read(file))
+    assert declaration
+    assert declaration.channels[0] == f"{(tmp_path / 'channel').as_uri()}/"
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,9 @@ def execute(args: argparse.Namespace) -> int:
     from modeldeps.project import Place, add  # noqa: PLC0415 - at first use
 
     place = Place(extra=args.optional, group=args.group)
-    edited = add(project_file(args.project), models, place=place, channels=args.channel, runtime=args.runtime)
+    file = project_file(args.project)
+    channels = [_channel(text, file.parent) for text in args.channel]
+    edited = add(file, models, place=place, channels=channels, runtime=args.runtime)
     for entry in edited.entries:
         write(entry)
     state = "models of" if edited.form == "plugin" else "plain requirements of"
@@ -70,6 +73,13 @@ def execute(args: argparse.Namespace) -> int:
     if edited.moved:
         say("the project's static dependencies moved to [tool.modeldeps]; the build plugin puts them back")
     return 0
+
+
+def _channel(text: str, folder: Path) -> str:
+    """Return a channel as the project's file spells it: a folder is meant from where the file lies."""
+    if "://" in text or Path(text).is_absolute() or text.startswith("~"):
+        return text
+    return Path(os.path.relpath(text, folder)).as_posix()
 
 
 def project_file(folder: Path) -> Path:

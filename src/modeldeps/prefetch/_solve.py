@@ -35,15 +35,11 @@ NESTED = {
 }
 """Set for a solver: nothing it might build prefetches in its turn, and it gives up early."""
 UNSET = (
-    "PYTHONPATH",
-    "PYTHONHOME",
-    "PIP_REQUIRE_VIRTUALENV",
-    "PIP_TARGET",
-    "PIP_PREFIX",
-    "PIP_USER",
-    "PIP_DEFAULT_TIMEOUT",
+    *("PYTHONPATH", "PYTHONHOME"),
+    *("PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PIP_ROOT", "PIP_TARGET", "PIP_USER"),
+    *("PIP_DEFAULT_TIMEOUT", "PIP_NO_DEPS", "PIP_REPORT", "PIP_REQUIRE_HASHES", "PIP_VERBOSE"),
 )
-"""Not handed on: the first two are the build's own, the others about where packages go."""
+"""Not handed on: the build's own, where packages go, and what would make the question another one."""
 
 
 class Solver(Protocol):
@@ -67,14 +63,18 @@ class Pip:
 
     def solve(self, question: Question) -> dict[str, str]:
         """Let pip report what it would install (its installation report, version 1)."""
-        words = [sys.executable, "-I", "-m", "pip", "install", "--dry-run", "--quiet", "--report", "-"]
-        words += ["--ignore-installed", "--only-binary", ":all:", *self.indexes]
+        words = [sys.executable, "-I", "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed"]
+        words += ["--only-binary", ":all:", *self.indexes]
         words += _sources(question, "--extra-index-url", closed=self.closed)
-        with _constraints(question) as constraints:
-            said = _run(self.name, [*words, *constraints, *question.requirements], question.folder)
+        with tempfile.TemporaryDirectory(prefix="modeldeps-") as folder:
+            report = Path(folder) / "report.json"  # stdout may hold more than the report
+            words += ["--report", str(report), *_constraints(question, folder), *question.requirements]
+            _run(self.name, words, question.folder)
+            said = report.read_bytes() if report.exists() else b""
         try:
-            report = json.loads(said)["install"]
-            found = {one["metadata"]["name"]: one["metadata"]["version"] for one in report}
+            found = {
+                one["metadata"]["name"]: one["metadata"]["version"] for one in json.loads(said)["install"]
+            }
         except (ValueError, KeyError, TypeError):
             raise SolverError(self.name, "its report can't be read") from None
         return _models(found)
@@ -94,9 +94,9 @@ class Uv:
         words = [self.program, "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
         words += ["--python", sys.executable, "--only-binary", ":all:", *self.indexes]
         words += _sources(question, "--index", closed=self.closed)
-        with _constraints(question) as constraints:
-            asked = "\n".join(question.requirements)
-            said = _run(self.name, [*words, *constraints], question.folder, asked=asked)
+        asked = "\n".join(question.requirements)
+        with tempfile.TemporaryDirectory(prefix="modeldeps-") as folder:
+            said = _run(self.name, [*words, *_constraints(question, folder)], question.folder, asked=asked)
         pins = (line.split(";")[0].strip().partition("==") for line in said.splitlines())
         return _models({name.partition("[")[0]: version for name, equals, version in pins if equals})
 
@@ -138,24 +138,13 @@ def _models(found: Mapping[str, str]) -> dict[str, str]:
     return {model_name(name): version for name, version in found.items() if is_pointer(name)}
 
 
-class _constraints:  # noqa: N801 - a context manager that reads as a function
-    """A constraints file while a solver runs, as the words that name it."""
-
-    def __init__(self, question: Question) -> None:
-        self._texts = question.constraints
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> list[str]:
-        if not self._texts:
-            return []
-        self._folder = tempfile.TemporaryDirectory(prefix="modeldeps-")
-        file = Path(self._folder.name) / "constraints.txt"
-        file.write_text("\n".join(self._texts), encoding="utf-8")
-        return ["--constraint", str(file)]
-
-    def __exit__(self, *_: object) -> None:
-        if self._folder:
-            self._folder.cleanup()
+def _constraints(question: Question, folder: str) -> list[str]:
+    """Write a constraints file where there is something to write, and return the words that name it."""
+    if not question.constraints:
+        return []
+    file = Path(folder) / "constraints.txt"
+    file.write_text("\n".join(question.constraints), encoding="utf-8")
+    return ["--constraint", str(file)]
 
 
 def _run(name: str, words: Iterable[str], folder: Path, *, asked: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -188,7 +189,7 @@ def _channel(reader: Reader, folder: Path) -> str:
     if not text.strip():
         reader.problem(expected("a URL or a folder", reader.value))
         return ""
-    return channel_url(str(folder / Path(text).expanduser()))
+    return channel_url(os.path.normpath(folder / Path(text).expanduser()))
 
 
 def _runtime(text: str) -> str | None:
