@@ -6,8 +6,6 @@ import struct
 import zlib
 from typing import IO, TYPE_CHECKING
 
-from typing_extensions import Self
-
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -26,7 +24,7 @@ class StoredGzip:
         self._size = self._crc = 0
         stream.write(HEADER)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> StoredGzip:  # noqa: PYI034 - Self needs Python 3.11
         return self
 
     def __exit__(
