@@ -7,13 +7,14 @@ import gzip
 import socket
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import blob_server
 import pytest
 from fetching import Remember, fetch_one, file_of
 
-from modeldeps.errors import BrokenTransferError, RefusedError, UnreachableError
+from modeldeps.errors import BrokenTransferError, DigestError, RefusedError, UnreachableError
 from modeldeps.fetch import _http, _open, _pace, _reasons, _retry
 
 if TYPE_CHECKING:
@@ -321,3 +322,54 @@ def test_many_threads_fetch_one_file_once(server: BlobServer, store: Store, data
 
 def test_an_error_tells_how_long_a_source_wants_to_rest() -> None:
     assert BrokenTransferError("http://x/", "busy", retry_after=3.0).retry_after == 3.0
+
+
+def test_a_bad_beginning_of_a_dead_source_does_not_spoil_a_good_one(
+    server: BlobServer, mirror: BlobServer, store: Store, data: bytes
+) -> None:
+    file = file_of(data)
+    bad = bytes(1_000_000)
+    lie = blob_server.without_length_but_cut(len(bad))
+    server.add(data, file.sha256, lambda handler, _: lie(handler, bad), *[blob_server.status(500)] * 9)
+    mirror.add(data, file.sha256)
+    reporter = Remember()
+    fetched = fetch_one(file, store, server.url, mirror.url, reporter=reporter)
+    assert [one.start for one in mirror.requests] == [1_000_000, 0]
+    assert fetched.bytes_fetched == 1_000_000 + 2_000_000 + 3_000_000
+    assert reporter.notes[-1] == "model.onnx: parts of several downloads don't fit; fetching all of it again"
+    assert reporter.done == len(data)
+
+
+def test_a_good_beginning_does_not_save_a_source_that_lies_after_it(
+    server: BlobServer, mirror: BlobServer, store: Store, data: bytes
+) -> None:
+    file = file_of(data)
+    server.add(data, file.sha256, blob_server.cut(1_000_000), *[blob_server.status(500)] * 9)
+    mirror.add(data, file.sha256, *[blob_server.flipped(2_000_000)] * 2)
+    with pytest.raises(DigestError) as caught:
+        fetch_one(file, store, server.url, mirror.url)
+    assert caught.value.source.startswith(mirror.url)
+    assert len(mirror.requests) == 2
+    assert store.begun(file) == 0
+
+
+def test_chunks_of_a_manifest_that_contradict_its_digest_are_no_way_in(
+    server: BlobServer, store: Store, data: bytes
+) -> None:
+    other = bytes(len(data))
+    file = replace(file_of(data), chunks=file_of(other, chunk=500_000).chunks)
+    server.add(other, file.sha256)
+    with pytest.raises(DigestError):
+        fetch_one(file, store, server.url)
+    assert store.find(file) is None
+    assert store.begun(file) == 0
+
+
+def test_a_proxy_that_is_down_is_named_as_the_cause(
+    store: Store, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://me:word@127.0.0.1:9")
+    with pytest.raises(UnreachableError) as caught:
+        fetch_one(file_of(data), store, "http://models.example.com/")
+    assert reason(caught) == "the proxy can't be reached"
+    assert "word" not in str(caught.value)

@@ -560,3 +560,59 @@ def test_looking_at_a_materialised_model_is_quick_enough_for_every_load(store: S
     watching.clear()
     assert found is not None
     assert opened == []
+
+
+def test_a_blob_that_is_there_is_not_adopted_again(store: Store, tmp_path: Path, data: bytes) -> None:
+    file = keep(store, data, tmp_path)
+    inode = store.blob(file.sha256).stat().st_ino
+    keep(store, data, tmp_path)
+    assert store.blob(file.sha256).stat().st_ino == inode
+
+
+CUT = """
+import shutil, sys
+from pathlib import Path
+from fetching import fetch_one, file_of
+from modeldeps.store import Store
+data = bytes(range(256)) * 8192
+file = file_of(data, chunk=500_000)
+store = Store(Path(sys.argv[1]) / "store")
+fetch_one(file, store, sys.argv[2])
+store.materialise([file], name="digits", version="2.1.0", variant="fp32")
+shutil.copyfile(sys.argv[3], sys.argv[4])  # the disk as it is at this moment, without what only memory holds
+"""
+
+
+@root_only
+@pytest.mark.skipif(not shutil.which("mkfs.ext4"), reason="mkfs.ext4 makes the disk")
+def test_after_a_power_cut_what_was_told_to_be_there_is_there(server: BlobServer, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 8192
+    file = file_of(data, chunk=500_000)
+    server.add(data, file.sha256)
+    disk, later, folder = tmp_path / "disk", tmp_path / "later", tmp_path / "mounted"
+    folder.mkdir()
+    with disk.open("wb") as stream:
+        stream.truncate(32 << 20)
+    subprocess.run(["mkfs.ext4", "-q", str(disk)], check=True)
+    support = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "support")}
+    with looped(disk, folder):
+        words = [sys.executable, "-c", CUT, str(folder), server.url, str(disk), str(later)]
+        subprocess.run(words, env=support, check=True)
+    with looped(later, folder):
+        store = Store(folder / "store")
+        assert store.blob(file.sha256).read_bytes() == data
+        assert store.find(file) is not None
+        assert store.materialised([file], **NAMED) is not None
+        assert fetch_one(file, store).bytes_fetched == 0
+
+
+@contextmanager
+def looped(disk: Path, folder: Path) -> Iterator[None]:
+    """Mount the image of a disk for the time of a with block."""
+    made = subprocess.run(["mount", "-o", "loop", str(disk), str(folder)], capture_output=True, check=False)
+    if made.returncode:
+        pytest.skip("no image of a disk can be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
