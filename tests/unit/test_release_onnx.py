@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
 
 import numpy as np  # noqa: TID253 - a test module may be heavy
 import onnx  # noqa: TID253 - likewise
@@ -13,9 +14,6 @@ from release_models import layers, scaled, write
 from modeldeps.errors import CorruptModelError
 from modeldeps.publish._onnx import external_files, read_onnx, survey_file
 from modeldeps.publish._wire import survey
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_interface_has_names_types_and_named_dimensions(tmp_path: Path) -> None:
@@ -253,3 +251,41 @@ def test_a_negative_size_is_a_free_dimension(tmp_path: Path) -> None:
     model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = " "
     found = read_onnx(write(tmp_path / "m.onnx", model))
     assert (found.inputs[0].shape, found.outputs[0].shape) == ((None, 3), (None, 3))
+
+
+def test_a_file_that_is_newer_than_the_onnx_package_names_the_upgrade(tmp_path: Path) -> None:
+    for changed in (scaled(ir_version=onnx.IR_VERSION + 1), scaled(opset=onnx.defs.onnx_opset_version() + 1)):
+        with pytest.raises(CorruptModelError, match="pip install --upgrade onnx"):
+            read_onnx(write(tmp_path / "m.onnx", changed))
+
+
+@given(st.integers(0, 2**31), st.binary(min_size=1, max_size=4))
+def test_no_damage_to_a_model_raises_another_error(place: int, damage: bytes) -> None:
+    data = bytearray(scaled().SerializeToString())
+    at = place % len(data)
+    data[at : at + len(damage)] = damage
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.onnx"
+        path.write_bytes(data)
+        try:
+            external_files(path, survey_file(path))
+            read_onnx(path)
+        except CorruptModelError:
+            return
+
+
+def test_broken_text_in_a_file_is_shown_escaped(tmp_path: Path) -> None:
+    data = scaled().SerializeToString()
+    assert data.count(b"\x0a\x01x") >= 2
+    path = tmp_path / "m.onnx"
+    path.write_bytes(data.replace(b"\x0a\x01x", b"\x0a\x01\xff", 1))
+    with pytest.raises(CorruptModelError, match=r"protobuf|xff"):
+        read_onnx(path)
+
+
+def test_the_name_of_a_dimension_that_is_no_text_is_corrupt(tmp_path: Path) -> None:
+    data = scaled().SerializeToString()
+    path = tmp_path / "m.onnx"
+    path.write_bytes(data.replace(b"\x12\x01n", b"\x12\x01\xff"))
+    with pytest.raises(CorruptModelError, match="not protobuf"):
+        read_onnx(path)

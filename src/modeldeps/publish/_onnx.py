@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from onnx import ModelProto, TypeProto, ValueInfoProto
+    from onnx.checker import ValidationError
 
 _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 """Where numpy's name of an element type is not ONNX's in lower case."""
@@ -64,18 +65,33 @@ def read_onnx(path: Path) -> OnnxFile:
     """
     found = survey_file(path)
     model = _load(path)
+    _known(path, model)
     _check(path)
+    try:
+        return _described(model, found)
+    except UnicodeDecodeError as error:
+        raise CorruptModelError(path, f"bytes that are not protobuf: {error}") from None
+
+
+def _described(model: ModelProto, found: Survey) -> OnnxFile:
+    """Collect what a checked model says. Raises UnicodeDecodeError for a name that is no text."""
     weights = {one.name for one in model.graph.initializer}
     weights |= {one.values.name for one in model.graph.sparse_initializer}
+    opsets = sorted((_text(one.domain), one.version) for one in model.opset_import)
     return OnnxFile(
         inputs=tuple(_tensor(one) for one in model.graph.input if one.name not in weights),
         outputs=tuple(_tensor(one) for one in model.graph.output),
         ir_version=model.ir_version,
-        opsets={one.domain or "ai.onnx": one.version for one in sorted(model.opset_import, key=_domain)},
+        opsets={domain or "ai.onnx": version for domain, version in opsets},
         operators=frozenset(found.operators),
         custom=_custom(model, found),
         precision=_precision(found.weights),
     )
+
+
+def _text(value: str | bytes) -> str:
+    """Return a text of a message; protobuf gives bytes where they are not UTF-8."""
+    return value if isinstance(value, str) else value.decode("utf-8")
 
 
 def _custom(model: ModelProto, found: Survey) -> tuple[str, ...]:
@@ -163,10 +179,6 @@ def _sizes_fit(path: Path, weights: Sequence[Weights]) -> None:
             raise CorruptModelError(path, found, expected=f"{one.expected} bytes, as its shape and type say")
 
 
-def _domain(one: Any) -> str:  # noqa: ANN401 - an OperatorSetIdProto
-    return str(one.domain)
-
-
 def _load(path: Path) -> ModelProto:
     try:
         import onnx
@@ -190,9 +202,35 @@ def _check(path: Path) -> None:
 
     try:
         check_model(str(path))
-    except ValidationError as error:
+    except (ValidationError, UnicodeDecodeError) as error:
         if not _opens(path):
-            raise CorruptModelError(path, str(error).splitlines()[0]) from None
+            raise CorruptModelError(path, _first_line(error)) from None
+
+
+def _first_line(error: ValidationError | UnicodeDecodeError) -> str:
+    """Return what onnx says; where it quotes broken text, it raises UnicodeDecodeError around its words."""
+    words = (
+        error.object.decode(errors="backslashreplace")
+        if isinstance(error, UnicodeDecodeError)
+        else str(error)
+    )
+    return words.splitlines()[0]
+
+
+def _known(path: Path, model: ModelProto) -> None:
+    """Refuse a file that is newer than the onnx package here, which could not check it."""
+    import onnx
+
+    opset = max((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), default=0)
+    for name, found, known in (
+        ("IR version", model.ir_version, onnx.IR_VERSION),
+        ("opset", opset, onnx.defs.onnx_opset_version()),
+    ):
+        if found > known:
+            expected = f"{name} {known} at most, which onnx {onnx.__version__} knows"
+            raise CorruptModelError(
+                path, f"{name} {found}", expected=expected, hint="pip install --upgrade onnx"
+            )
 
 
 def _opens(path: Path) -> bool:
@@ -205,13 +243,13 @@ def _opens(path: Path) -> bool:
 
 def _tensor(value: ValueInfoProto) -> Tensor:
     """Return one input or output; what is no tensor has its kind as its dtype, and no shape."""
-    kind = value.type.WhichOneof("value") or ""
+    name, kind = _text(value.name), value.type.WhichOneof("value") or ""
     if kind not in ("tensor_type", "sparse_tensor_type"):
-        return Tensor(value.name, kind.removesuffix("_type") or "unknown", extra={"any_shape": True})
+        return Tensor(name, kind.removesuffix("_type") or "unknown", extra={"any_shape": True})
     found: Any = getattr(value.type, kind)
     if not found.HasField("shape"):
-        return Tensor(value.name, _dtype(found.elem_type), extra={"any_shape": True})
-    return Tensor(value.name, _dtype(found.elem_type), _shape(found))
+        return Tensor(name, _dtype(found.elem_type), extra={"any_shape": True})
+    return Tensor(name, _dtype(found.elem_type), _shape(found))
 
 
 def _shape(found: TypeProto.Tensor) -> tuple[int | str | None, ...]:
@@ -222,7 +260,8 @@ def _dimension(one: Any) -> int | str | None:  # noqa: ANN401 - a TensorShapePro
     """Return a size or a name; a negative size and a name that can't be shown are free and unnamed."""
     if one.WhichOneof("value") == "dim_value":
         return one.dim_value if one.dim_value >= 0 else None
-    return one.dim_param if one.dim_param and _checks.filled_line(one.dim_param) is None else None
+    name = _text(one.dim_param)
+    return name if name and _checks.filled_line(name) is None else None
 
 
 def _dtype(number: int) -> str:
