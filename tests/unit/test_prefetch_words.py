@@ -122,6 +122,12 @@ def test_uvs_throwaway_environment_takes_the_stamp_and_the_users_never(tmp_path:
     assert (frontend(UV, prefix=str(outside)) or Frontend("")).stamps is None
 
 
+def test_a_uv_that_shows_nothing_is_known_by_its_throwaway_environment(tmp_path: Path) -> None:
+    inside = tmp_path / "builds-v0" / "x"
+    assert frontend({}, prefix=str(inside)) == Frontend("uv", stamps=inside)
+    assert frontend({}, prefix=str(tmp_path / "venv")) is None
+
+
 PROJECT = """
 [project]
 dependencies = ["modeldeps-static[cuda]>=1", "rich[x]>=9; python_version>'3'", "a @ https://x.example/a.whl"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from modeldeps.errors import ProjectError
-from modeldeps.prefetch import prefetch
 from modeldeps.project import Pyproject, additions, parse, static_conflicts, static_hint
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ def added_by(folder: Path) -> Additions | None:
         return None
     if problems := static_conflicts(pyproject, declaration):
         raise ProjectError(file, problems, hint=static_hint(declaration))
+    from modeldeps.prefetch import prefetch  # noqa: PLC0415 - projects without models don't pay for it
+
     prefetch(pyproject, declaration)
     return additions(pyproject, declaration) if declaration.adds else None
 

@@ -50,15 +50,16 @@ def frontend(
     """
     Return the installer that the environment shows, or None where nothing is being installed.
 
-    pip shows `PIP_BUILD_TRACKER` (before 22.0 `PIP_REQ_TRACKER`), uv `UV_INTERNAL__BUILD_DIR`, and
-    `python -m build` neither. `words` are the installer's own, as far as they can be known, and
+    pip shows `PIP_BUILD_TRACKER` (before 22.0 `PIP_REQ_TRACKER`). uv shows `UV_INTERNAL__BUILD_DIR`,
+    before 0.9 only the place of its throwaway environments, such as `…/builds-v0/.tmpIJ4p`. `python -m
+    build` shows none of them. `words` are the installer's own, as far as they can be known, and
     `folder` is where it runs; `prefix` is this interpreter's.
     """
     tracker = environ.get("PIP_BUILD_TRACKER") or environ.get("PIP_REQ_TRACKER")
-    uv = environ.get("UV_INTERNAL__BUILD_DIR")
+    throwaway = Path(prefix) if Path(prefix).parent.name.startswith("builds-v") else None
+    uv = environ.get("UV_INTERNAL__BUILD_DIR") or throwaway
     if not (tracker or uv) or not installs(words):
         return None
-    throwaway = Path(prefix) if Path(prefix).parent.name.startswith("builds-") else None
     forbidden = environ.get("PIP_NO_INDEX" if tracker else "UV_NO_INDEX", "").lower()
     return Frontend(
         kind="pip" if tracker else "uv",
