@@ -198,7 +198,10 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
         blob_server.status(429, Retry_After=email.utils.formatdate(time.time() + 20, usegmt=True)),
         blob_server.status(502),
     )
-    fetch_one(file, store, server.url)
+    reporter = Remember()
+    fetch_one(file, store, server.url, reporter=reporter)
+    assert reporter.notes[0].endswith(": 503 Service Unavailable; asking again in 7 s")
+    assert len(reporter.notes) == 2
     assert pauses[0] == 7
     assert 15 < pauses[1] <= 20
     assert pauses[2] == pytest.approx(0.004)

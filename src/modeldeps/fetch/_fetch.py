@@ -154,7 +154,7 @@ class _Run:
             except SourceError as error:
                 self._reporter.advance(-landing.settle())
                 patience.progressed(landing.position - before)
-                if not patience.wait(error):
+                if not patience.wait(error, tell=self._reporter.note):
                     if isinstance(error, BrokenTransferError) and landing.position == before:
                         self._dead[origin] = error
                     raise

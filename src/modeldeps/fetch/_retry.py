@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ATTEMPTS = 4
 """Requests in a row without progress, to one source, for one thing."""
@@ -15,6 +19,8 @@ PROGRESS = 1 << 20
 """Bytes that count as progress."""
 MAX_PAUSE = 30.0
 """Seconds; a source that asks for a longer pause is left at once."""
+LONG_PAUSE = 2.0
+"""Seconds; a shorter pause is not worth a word."""
 FIRST_PAUSE = 0.25
 """Seconds before the second request; doubled each time."""
 
@@ -27,16 +33,18 @@ class Patience:
     """Failures since the last progress."""
     total: int = 0
     """Failures in all."""
-    pauses: list[float] = field(default_factory=list)
-    """Seconds waited so far, one entry a pause."""
 
     def progressed(self, count: int) -> None:
         """Start counting afresh after enough new bytes."""
         if count >= PROGRESS:
             self.failures = 0
 
-    def wait(self, error: SourceError) -> bool:
-        """Pause before the next request; False, at once, when there should be none."""
+    def wait(self, error: SourceError, *, tell: Callable[[str], None] | None = None) -> bool:
+        """
+        Pause before the next request; False, at once, when there should be none.
+
+        A pause that a person would notice is told.
+        """
         if not isinstance(error, BrokenTransferError):
             return False
         self.failures += 1
@@ -44,6 +52,7 @@ class Patience:
         pause = max(error.retry_after or 0.0, FIRST_PAUSE * 2 ** (self.failures - 1))
         if self.failures >= ATTEMPTS or self.total >= MAX_ATTEMPTS or pause > MAX_PAUSE:
             return False
-        self.pauses.append(pause)
+        if tell and pause >= LONG_PAUSE:
+            tell(f"{error.url}: {error.reason}; asking again in {pause:.0f} s")
         time.sleep(pause)
         return True
