@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from importlib import import_module
 from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -35,13 +37,10 @@ def new_hash() -> Hash:
 def short_key(data: bytes) -> str:
     """Return 16 hexadecimal digits of the sha256 of a few bytes, without OpenSSL where Python can."""
     try:
-        from _sha2 import sha256  # type: ignore[import-not-found] # noqa: PLC0415 - Python 3.12
-    except ImportError:
-        try:
-            from _sha256 import sha256  # type: ignore[import-not-found] # noqa: PLC0415 - before
-        except ImportError:
-            return sha256_bytes(data)[:16]
-    return str(sha256(data).hexdigest()[:16])
+        built_in = import_module("_sha2" if sys.version_info >= (3, 12) else "_sha256")
+    except ImportError:  # a Python that was built without it
+        return sha256_bytes(data)[:16]
+    return str(built_in.sha256(data).hexdigest()[:16])
 
 
 def is_sha256(text: object) -> bool:
