@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Protocol
 
 from modeldeps.runtime._facts import Fact, Fails, Works
-from modeldeps.runtime._installed import CURE
+from modeldeps.runtime._installed import lacks_cuda
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from modeldeps.runtime._installed import Runtime
 
-SWITCH_WHEELS = 'pip uninstall -y onnxruntime && pip install "onnxruntime-gpu[cuda,cudnn]"'
 LIBRARIES = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
 _DRIVER = "install the NVIDIA driver; a container needs `--gpus all` and the NVIDIA container toolkit"
 _UPDATE = "update the NVIDIA driver"
@@ -104,20 +103,7 @@ def probe(runtime: Runtime, *, environ: Mapping[str, str] | None = None, driver:
     not survive a fork. `driver` names another driver library.
     """
     variables = os.environ if environ is None else environ
-    return _build(runtime) or _hidden(variables) or _ask(runtime, driver)
-
-
-def _build(runtime: Runtime) -> Fails | None:
-    """Refuse a build without CUDA."""
-    if runtime.is_mixed and not runtime.has_cuda:
-        wheels = " and ".join(runtime.wheels) if len(runtime.wheels) > 1 else "two onnxruntime wheels"
-        return Fails(f"{wheels} were installed over each other, and the CPU build came last", CURE)
-    if not runtime.has_cuda:
-        return Fails(f"{runtime} is the CPU build", SWITCH_WHEELS)
-    if not runtime.cuda_library.exists():
-        hint = CURE if runtime.is_mixed else f"pip install --force-reinstall --no-deps {runtime.package}"
-        return Fails(f"{runtime} has lost {runtime.cuda_library.name}", hint)
-    return None
+    return lacks_cuda(runtime) or _hidden(variables) or _ask(runtime, driver)
 
 
 def _hidden(environ: Mapping[str, str]) -> Fails | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
+from modeldeps.runtime._facts import Fails
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,10 @@ PACKAGE = "onnxruntime"
 CLEAR = "pip uninstall -y onnxruntime onnxruntime-gpu"
 """What takes the remains away."""
 
-CURE = f'{CLEAR} && pip install "onnxruntime-gpu[cuda,cudnn]"'
+GPU_WHEEL = "onnxruntime-gpu[cuda,cudnn]"
+"""The requirement that brings CUDA with all its libraries; `[cuda]` alone lacks some."""
+
+CURE = f'{CLEAR} && pip install "{GPU_WHEEL}"'
 """What makes one working GPU installation out of several wheels, or out of the remains of one."""
 
 _WHEELS = frozenset(
@@ -92,6 +96,21 @@ def installed(paths: Sequence[str] | None = None) -> Runtime | Absent:
         places = [Path(one) for one in spec.submodule_search_locations or ()]
         return Absent(f"only the remains of an uninstalled onnxruntime, in {places[0]}", CURE)
     return _read(Path(spec.origin).parent)
+
+
+def lacks_cuda(runtime: Runtime) -> Fails | None:
+    """Say why a build can't run CUDA whatever the machine, or None."""
+    if runtime.is_mixed and not runtime.has_cuda:
+        wheels = " and ".join(runtime.wheels) if len(runtime.wheels) > 1 else "two onnxruntime wheels"
+        return Fails(f"{wheels} were installed over each other, and the CPU build came last", CURE)
+    if not runtime.has_cuda:
+        return Fails(
+            f"{runtime} is the CPU build", f'pip uninstall -y {PACKAGE} && pip install "{GPU_WHEEL}"'
+        )
+    if not runtime.cuda_library.exists():
+        hint = CURE if runtime.is_mixed else f"pip install --force-reinstall --no-deps {runtime.package}"
+        return Fails(f"{runtime} has lost {runtime.cuda_library.name}", hint)
+    return None
 
 
 def _spec(paths: Sequence[str] | None) -> ModuleSpec | None:

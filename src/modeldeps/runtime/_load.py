@@ -14,7 +14,6 @@ from modeldeps.runtime._installed import Absent
 from modeldeps.runtime._machine import Machine, provider_name
 from modeldeps.runtime._model import Model, Opened
 from modeldeps.runtime._open import Entry, open_session
-from modeldeps.runtime._refuse import refusal
 from modeldeps.runtime._select import machine_for, named_variant, select
 from modeldeps.runtime._versions import read_requirement, satisfies
 from modeldeps.store import Store
@@ -99,6 +98,8 @@ def _open(
     """Open the chosen candidate; its provider may turn out not to work."""
     chosen, runtime = decision.chosen, here.runtime
     if chosen is None or isinstance(runtime, Absent):
+        from modeldeps.runtime._refuse import refusal  # noqa: PLC0415 - only for an error
+
         raise refusal(decision, here, manifest)
     variant = named_variant(manifest, chosen.variant)
     folder = _ensure(manifest, variant, found)

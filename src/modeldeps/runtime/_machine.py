@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
 from modeldeps.errors import UnknownProviderError
-from modeldeps.runtime import _cuda
 from modeldeps.runtime._facts import Fact, Fails, Works
-from modeldeps.runtime._installed import Absent, Runtime, installed
+from modeldeps.runtime._installed import Absent, Runtime, installed, lacks_cuda
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 AUTO = "auto"
 """The provider that stands for the best one that works here."""
@@ -23,11 +22,6 @@ PROVIDERS: Mapping[str, str] = MappingProxyType(
     {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 )
 """Execution providers by the name that users write, the best one first, with ONNX Runtime's names."""
-
-_PROBES: Mapping[str, Callable[[Runtime], Fact]] = {
-    "cuda": _cuda.probe,
-    "cpu": lambda runtime: Works(str(runtime)),
-}
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,17 @@ def machine(providers: Sequence[str] = tuple(PROVIDERS)) -> Machine:
     runtime = installed()
     if isinstance(runtime, Absent):
         return Machine(runtime)
-    return Machine(runtime, {name: _PROBES[name](runtime) for name in providers})
+    return Machine(runtime, {name: _probe(name, runtime) for name in providers})
+
+
+def _probe(provider: str, runtime: Runtime) -> Fact:
+    if provider == "cpu":
+        return Works(str(runtime))
+    if fact := lacks_cuda(runtime):
+        return fact
+    from modeldeps.runtime._cuda import probe  # noqa: PLC0415 - only builds with CUDA come here
+
+    return probe(runtime)
 
 
 def assumed(kind: str) -> Machine:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
 from modeldeps.errors import OpenError
-from modeldeps.runtime import _cuda
 from modeldeps.runtime._facts import Fails
 from modeldeps.runtime._machine import PROVIDERS
 from modeldeps.runtime._options import provider_options, session_options
@@ -49,7 +48,7 @@ def open_session(entry: Entry, provider: str, runtime: Runtime, options: object)
     """
     onnxruntime = import_onnxruntime(entry)
     chosen = session_options(onnxruntime, options, size=entry.size)
-    if provider == "cuda" and (fact := _cuda.prepare(onnxruntime, runtime)):
+    if provider == "cuda" and (fact := _prepare_cuda(onnxruntime, runtime)):
         return fact
     full = PROVIDERS[provider]
     providers = [(full, provider_options(options))]
@@ -65,6 +64,12 @@ def open_session(entry: Entry, provider: str, runtime: Runtime, options: object)
         return Fails(f"ONNX Runtime refused: {reason}")
     first = session.get_providers()[0]
     return session if first == full else Fails(f"ONNX Runtime took {first} without saying why")
+
+
+def _prepare_cuda(onnxruntime: ModuleType, runtime: Runtime) -> Fails | None:
+    from modeldeps.runtime._cuda import prepare  # noqa: PLC0415 - only builds with CUDA come here
+
+    return prepare(onnxruntime, runtime)
 
 
 def import_onnxruntime(entry: Entry) -> ModuleType:

@@ -8,7 +8,6 @@ from modeldeps.config import settings
 from modeldeps.errors import UnknownVariantError
 from modeldeps.runtime._decide import decide
 from modeldeps.runtime._machine import AUTO, PROVIDERS, Machine, assumed, machine, provider_name
-from modeldeps.runtime._refuse import refusal
 
 if TYPE_CHECKING:
     from modeldeps.errors import NotRunnableError
@@ -69,6 +68,8 @@ def obstacle(manifest: Manifest) -> NotRunnableError | None:
     An installer that was not asked for an extra of the pointer package does not see which ONNX
     Runtime it needs, so whoever fetches bytes should say it.
     """
+    from modeldeps.runtime._refuse import refusal  # noqa: PLC0415 - load() needs it only for an error
+
     asked = settings().provider
     found = machine_for(manifest, asked)
     decision = decide(manifest, found, provider=asked)

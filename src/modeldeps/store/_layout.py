@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
 from modeldeps.digest import short_key
-from modeldeps.errors import StoreLayoutError
-from modeldeps.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,11 +68,15 @@ class Layout:
         except OSError:
             return False
         if found != VERSION:
+            from modeldeps.errors import StoreLayoutError  # noqa: PLC0415 - load() needs neither this nor the next
+
             raise StoreLayoutError(self.root, expected=f"layout {VERSION}", found=f"layout {found!r}")
         return True
 
     def prepare(self) -> None:
         """Make the folders of a store where they are missing. Raises OSError."""
+        from modeldeps.files import write_atomically  # noqa: PLC0415
+
         self.partial.mkdir(parents=True, exist_ok=True)
         if not self.check():
             write_atomically(self.version_file, f"{VERSION}\n".encode())

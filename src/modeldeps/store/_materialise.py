@@ -23,11 +23,6 @@ if TYPE_CHECKING:
     from modeldeps.manifest import File
 
 
-def is_right(folder: Path, files: Sequence[File], stamps: _trust.Stamps) -> bool:
-    """Tell, mostly from one `stat` a file, whether a folder holds the files."""
-    return all(_trust.known(folder / file.path, file.sha256, file.size, stamps) for file in files)
-
-
 def build(
     folder: Path, files: Sequence[File], find: Callable[[File], Path | None], stamps: _trust.Stamps
 ) -> None:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from modeldeps._frozen import dataclass
 from modeldeps.digest import BLOCK
-from modeldeps.errors import DigestError
 from modeldeps.manifest import File
-from modeldeps.store import _materialise, _trust
+from modeldeps.store import _trust
 from modeldeps.store._layout import Layout
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Store:
         """Return the folder of a model's files where one is there and right; one `stat` a file."""
         for layout in self._layouts():
             folder = layout.model(name, version, variant, files)
-            if _materialise.is_right(folder, files, self._stamps):
+            if all(_trust.known(folder / one.path, one.sha256, one.size, self._stamps) for one in files):
                 return folder
         return None
 
@@ -127,7 +126,7 @@ class Store:
         """
         if found := self.materialised(files, name=name, version=version, variant=variant):
             return found
-        from modeldeps.store import _room  # noqa: PLC0415
+        from modeldeps.store import _materialise, _room  # noqa: PLC0415
 
         folder = self._layout.model(name, version, variant, files)
         with _room.writing(self.root, needed=sum(file.size for file in files)):
@@ -148,6 +147,8 @@ def _copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:
     file = landing.file
     while block := stream.read(BLOCK):
         if landing.position + len(block) > file.size:
+            from modeldeps.errors import DigestError  # noqa: PLC0415
+
             found = f"of more than {file.size} bytes"
             raise DigestError(source, file.path, expected=file.sha256, found=found)
         landing.write(block, source=source)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
 from modeldeps.digest import sha256_stream, short_key
-from modeldeps.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +80,8 @@ class Stamps:
 
     def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
         """Keep the stamp of a file that was just proved, where the folder can be written."""
+        from modeldeps.files import write_atomically  # noqa: PLC0415 - load() needs it for no file that is sealed
+
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(self._file(path, digest), _stamp(status), durable=False)
