@@ -179,6 +179,7 @@ def test_where_a_file_can_t_be_sealed_it_is_hashed_once_and_stamped(
     assert store.find(file) is not None
     assert store.materialised([file], **NAMED) == folder
     (folder / file.path).write_bytes(data[:-1] + b"!")
+    monkeypatch.undo()
     assert store.materialised([file], **NAMED) is None
 
 
@@ -450,6 +451,36 @@ def test_what_root_sealed_everybody_trusts(shared: Store, tmp_path: Path) -> Non
         f"print(store.find(file) is not None, store.materialised([file], **{NAMED}) is not None)",
     )
     assert seen == "True True"
+
+
+@root_only
+def test_a_store_of_a_third_user_that_can_t_be_written_serves_all_the_same(
+    shared: Store, tmp_path: Path
+) -> None:
+    keep(shared, b"shared", tmp_path)
+    folder = shared.materialise([file_of(b"shared")], **NAMED)
+    for one in [shared.root, *shared.root.rglob("*")]:
+        os.chown(one, 4321, 4321)
+    shared.root.chmod(0o755)
+    seen = as_somebody(
+        shared,
+        f"print(store.is_writable(), store.find(file) is not None, store.materialise([file], **{NAMED}))",
+    )
+    assert seen == f"False True {folder}"
+
+
+@root_only
+def test_a_place_that_may_not_be_looked_at_holds_no_store(shared: Store) -> None:
+    (shared.root / "secret").mkdir(mode=0o700)
+    seen = as_somebody(
+        shared,
+        "hidden = Store(store.root / 'secret' / 'store')\n"
+        f"print(hidden.is_writable(), hidden.find(file), hidden.materialised([file], **{NAMED}))\n"
+        "from modeldeps.errors import StoreReadOnlyError\n"
+        "try: fetch_one(file, hidden, store.root.as_uri())\n"
+        "except StoreReadOnlyError as error: print(error.sentence)",
+    )
+    assert seen.splitlines() == ["False None None", "the store can't be written"]
 
 
 @root_only

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,7 +68,7 @@ def fetch(  # noqa: PLR0913 - each has its name
     reporter.begin(model or "fetching", total=sum(file.size for file in missing))
     try:
         for file in missing:
-            if store.blob(file.sha256).exists():
+            if os.path.lexists(store.blob(file.sha256)):
                 reporter.note(f"{file.path}: the blob in the store was altered; fetching it again")
         blobs.update((file.sha256, run.one(file)) for file in missing)
     finally:

@@ -59,9 +59,9 @@ def check_room(root: Path, needed: int) -> None:
 def is_writable(folder: Path) -> bool:
     """Tell whether something can be made in a folder, or in the nearest one above that is there."""
     for place in (folder, *folder.parents):
-        if place.is_dir():
+        if os.path.isdir(place):  # noqa: PTH112 - False, not an error, where it may not be looked at
             return os.access(place, os.W_OK | os.X_OK)
-        if place.exists():
+        if os.path.lexists(place):
             return False
     return False
 
