@@ -83,7 +83,7 @@ def _read(plan: ExamplePlan, path: Path) -> Arrays:
         with archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, EOFError, KeyError) as error:
-        reason = f"{path.name} can't be read: {str(error).splitlines()[0]}"
+        reason = f"{path.name} can't be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
         raise ExampleError(plan.name, reason, hint=SAVEZ) from None
 
 
@@ -147,7 +147,7 @@ def _attempt(plan: ExamplePlan, path: Path, feed: Arrays) -> Arrays | str:
     try:
         found = _run(path, feed)
     except Exception as error:  # noqa: BLE001 - onnxruntime has no common class of errors
-        return str(error).splitlines()[0][:300]
+        return (str(error).splitlines() or [type(error).__name__])[0][:300]
     return {name: _as_array(plan, name, value) for name, value in found.items()}
 
 

@@ -208,13 +208,13 @@ def _check(path: Path) -> None:
 
 
 def _first_line(error: ValidationError | UnicodeDecodeError) -> str:
-    """Return what onnx says; where it quotes broken text, it raises UnicodeDecodeError around its words."""
+    """Return what onnx says; where it quotes broken text, that is UnicodeDecodeError or nothing."""
     words = (
         error.object.decode(errors="backslashreplace")
         if isinstance(error, UnicodeDecodeError)
         else str(error)
     )
-    return words.splitlines()[0]
+    return next(iter(words.splitlines()), "a graph that the checker of onnx refuses")
 
 
 def _known(path: Path, model: ModelProto) -> None:
