@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from modeldeps._frozen import dataclass
 from modeldeps.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Protocol
 
     import numpy as np
+
+    class Argument(Protocol):
+        """ONNX Runtime's `NodeArg`."""
+
+        name: str
+        type: str
+        shape: Sequence[int | str | None] | None
+
 
 DTYPES = {
     "tensor(bool)": "bool",
@@ -30,14 +39,6 @@ DTYPES = {
 """numpy's names of ONNX Runtime's tensor types; others are given as ONNX Runtime wants them."""
 
 _PLAIN = (list, tuple, int, float, bool, str, bytes)
-
-
-class Argument(Protocol):
-    """ONNX Runtime's `NodeArg`."""
-
-    name: str
-    type: str
-    shape: Sequence[int | str | None] | None
 
 
 @dataclass(frozen=True)
