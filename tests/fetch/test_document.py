@@ -80,6 +80,8 @@ def test_no_more_than_the_limit_is_read(server: BlobServer, fault: blob_server.F
         ("http://[bad/", "no URL that can be asked"),
         ("http://x:99999999/", "no URL that can be asked"),
         ("http://a b/", "no URL that can be asked"),
+        ("http://example.com/caf\u00e9", "no URL that can be asked"),
+        ("http://example.com/a\r\nHost: evil", "no URL that can be asked"),
         ("file://server/share/x", "names another machine"),
         ("file:///a%00b", "there is no such path"),
         ("file:///", "not a regular file"),

@@ -265,6 +265,15 @@ def test_a_redirect_to_another_server_is_followed(
     assert mirror.requests[0].path == "/signed?token=secret"
 
 
+def test_a_redirect_whose_target_is_not_escaped_is_followed(
+    server: BlobServer, store: Store, data: bytes
+) -> None:
+    file = file_of(data)
+    server.blobs["/a%20b/%C3%A9%25"] = data
+    server.add(data, file.sha256, blob_server.redirect("/a b/\u00c3\u00a9%25"))
+    assert fetch_one(file, store, server.url).bytes_fetched == len(data)
+
+
 def test_a_redirect_in_a_circle_ends(server: BlobServer, store: Store, data: bytes) -> None:
     file = file_of(data)
     path = server.add(data, file.sha256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 from modeldeps import __version__
 from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError, redact
@@ -30,6 +30,9 @@ _WHOLE, _PART = 200, 206
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
 _EVERYWHERE = frozenset({"accept", "accept-encoding", "range", "user-agent"})
+_PRINTED = re.compile(r"[!-~]+", re.ASCII)
+_KEPT = "%!#$&'()*+,/:;=?@[]~"
+"""What stays as it is in a redirect's target (RFC 3986); the rest is escaped: servers send raw UTF-8."""
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 
 
@@ -98,9 +101,12 @@ class HttpTransport:
 def _split(url: str) -> tuple[str, str]:
     try:
         Origin.of(url)
-        return split_credentials(url)
+        parts = split_credentials(url)
     except ValueError:
-        raise RefusedError(url, "it is no URL that can be asked") from None
+        parts = None
+    if parts is None or not _PRINTED.fullmatch(url):
+        raise RefusedError(url, "it is no URL that can be asked")
+    return parts
 
 
 def _target(url: str, location: str | None) -> str:
@@ -108,7 +114,7 @@ def _target(url: str, location: str | None) -> str:
     if not location:
         raise RefusedError(url, "it redirects without saying where to")
     try:
-        target = urljoin(split_credentials(url)[0], location)
+        target = urljoin(split_credentials(url)[0], quote(location.encode("latin-1"), safe=_KEPT))
         before, after = Origin.of(url), Origin.of(target)
     except ValueError:
         raise RefusedError(url, "it redirects to something that is no URL") from None
