@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import onnx  # noqa: TID253 - a test module may be heavy
@@ -192,3 +194,43 @@ def test_another_format_is_refused_with_the_conversion(
     (tmp_path / f"model.{ending}").write_bytes(b"some bytes of another format")
     assert _new(tmp_path / f"model.{ending}", tmp_path / "p") == 1
     assert way in capsys.readouterr().err
+
+
+def _without(package: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a Python that can't import a package."""
+    code = f"import sys; sys.modules[{package!r}] = None; from modeldeps.cli import main; sys.exit(main())"
+    return subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+
+
+def test_without_the_onnx_package_the_extra_is_named(model: Path, tmp_path: Path) -> None:
+    done = _without("onnx", "new", str(model), "--name", "a", "--output", str(tmp_path / "p"))
+    assert done.returncode == 3
+    assert 'hint: pip install "modeldeps[build]"' in done.stderr
+
+
+def test_without_onnxruntime_given_outputs_are_taken_with_a_note(
+    digits_project: Callable[[str], Path], tmp_path: Path
+) -> None:
+    done = _without("onnxruntime", "build", str(digits_project("2.1.0")), "--output", str(tmp_path / "dist"))
+    assert done.returncode == 0
+    assert "golden outputs were not checked" in done.stderr
+
+
+def test_without_onnxruntime_missing_outputs_are_an_error(
+    digits_project: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = digits_project("2.1.0")
+    file = folder / "pyproject.toml"
+    file.write_text(file.read_text().replace('outputs = "examples/outputs.npz"\n', ""))
+    done = _without("onnxruntime", "build", str(folder), "--output", str(tmp_path / "dist"))
+    assert done.returncode == 3
+    assert "onnxruntime isn't installed" in done.stderr
+
+
+def test_the_commands_import_nothing_heavy_before_they_work() -> None:
+    code = (
+        "import sys, modeldeps.cli.build, modeldeps.cli.new, modeldeps.backend; "
+        "print(sorted({'numpy', 'onnx', 'onnxruntime', 'tomlkit', 'urllib3'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
