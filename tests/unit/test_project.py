@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from modeldeps.errors import ProjectError
 from modeldeps.project import (
+    KEYS,
     Declaration,
     Pyproject,
     additions,
     find,
     load,
+    parse,
     read,
     requirements,
     static_conflicts,
     static_models,
 )
 from modeldeps.requirement import ModelRequirement
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FULL = """
 [tool.modeldeps]
@@ -115,6 +116,36 @@ def test_every_problem_is_told_at_once_with_its_full_key(tmp_path: Path) -> None
         "tool.modeldeps.runtime: expected one of 'cpu', 'cuda', 'extras', 'none', found 'gpu'",
         "tool.modeldeps.modles: is not a key; did you mean 'models'?",
     ]
+
+
+_TEXTS = st.sampled_from(
+    ["digits>=2.1", "cpu", "a[cuda]", "x @ y", "https://u@h/", "; os_name", "", "\x00", "\ud800"]
+)
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | _TEXTS
+    | st.datetimes()
+    | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXTS | st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+_KEYS = st.sampled_from([*KEYS, "other", "Models", ""])
+
+
+@given(table=_VALUES | st.dictionaries(_KEYS, _VALUES | st.lists(_TEXTS, max_size=3)))
+def test_no_table_makes_the_reader_raise_anything_but_the_projects_error(table: object) -> None:
+    try:
+        declaration = parse(Pyproject(Path("pyproject.toml"), {"tool": {"modeldeps": table}}))
+    except ProjectError as error:
+        assert error.problems
+        assert all(problem.key.startswith("tool.modeldeps") for problem in error.problems)
+        str(error).encode("utf-8")
+    else:
+        assert declaration is None or requirements(declaration)
 
 
 def test_a_secret_in_a_channel_is_not_repeated(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from modeldeps.project._conflicts import additions, static_conflicts, static_hint
 from modeldeps.project._declaration import (
+    KEYS,
     RUNTIMES,
     Declaration,
     find,
@@ -18,6 +19,7 @@ from modeldeps.project._script import add_to_script
 from modeldeps.project._static import StaticModel, static_model, static_models
 
 __all__ = [
+    "KEYS",
     "RUNTIMES",
     "Backend",
     "Declaration",
