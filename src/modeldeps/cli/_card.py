@@ -103,17 +103,25 @@ def _metrics(metrics: Sequence[Metric]) -> list[str]:
         return []
     rows = [(one.dataset, one.split, one.metric, f"{one.value:g}", one.variant or "all") for one in metrics]
     lines = table(("DATASET", "SPLIT", "METRIC", "VALUE", "VARIANT"), rows)
+    measured: dict[tuple[str, str, str], list[Metric]] = {}
     for one in metrics:
         if one.classes:
-            lines += ["", *_classes(one)]
+            measured.setdefault((one.dataset, one.split, one.metric), []).append(one)
+    for group in measured.values():
+        lines += ["", *_classes(group)]
     return lines
 
 
-def _classes(metric: Metric) -> list[str]:
-    """Return the table of a metric's classes, the worst first: they are what one looks for."""
-    where = f" ({metric.variant})" if metric.variant else ""
-    rows = sorted(metric.classes.items(), key=lambda pair: pair[1])
-    return table((f"CLASS{where}", metric.metric.upper()), [(name, f"{value:g}") for name, value in rows])
+def _classes(metrics: Sequence[Metric]) -> list[str]:
+    """Return one table of the classes for all variants, the worst first: they are what one looks for."""
+    names = dict.fromkeys(name for one in metrics for name in one.classes)
+    worst = {name: min(one.classes[name] for one in metrics if name in one.classes) for name in names}
+    rows = [
+        (name, *(f"{one.classes[name]:g}" if name in one.classes else "" for one in metrics))
+        for name in sorted(names, key=worst.__getitem__)
+    ]
+    header = [f"{one.metric.upper()} ({one.variant or 'all'})" for one in metrics]
+    return table(("CLASS", *header), rows)
 
 
 def _lineage(lineage: Lineage) -> Iterator[tuple[str, object]]:
