@@ -119,7 +119,7 @@ def test_every_problem_is_told_at_once_with_its_full_key(tmp_path: Path) -> None
 
 
 _TEXTS = st.sampled_from(
-    ["digits>=2.1", "cpu", "a[cuda]", "x @ y", "https://u@h/", "; os_name", "", "\x00", "\ud800"]
+    ["digits>=2.1", "cpu", "a[cuda]", "x @ y", "https://u@h/", "; os_name", "", "\x00", "\ud800", "~x/y"]
 )
 _VALUES = st.recursive(
     st.none()

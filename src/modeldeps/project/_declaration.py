@@ -189,7 +189,11 @@ def _channel(reader: Reader, folder: Path) -> str:
     if not text.strip():
         reader.problem(expected("a URL or a folder", reader.value))
         return ""
-    return channel_url(os.path.normpath(folder / Path(text).expanduser()))
+    try:
+        return channel_url(os.path.normpath(folder / Path(text).expanduser()))
+    except (RuntimeError, ValueError):  # a user that nobody knows, characters that no path has
+        reader.problem(expected("a URL or a folder", reader.value))
+        return ""
 
 
 def _runtime(text: str) -> str | None:
