@@ -43,7 +43,7 @@ def compare(
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # the first round compiles, the others find it done
     costs: dict[str, list[Cost]] = {name: [] for name in programs}
     for round_ in range(rounds + 1):
-        order = list(programs) if round_ % 2 else list(reversed(programs))
+        order = list(programs)[:: 1 if round_ % 2 else -1]
         for name in order:
             cost = run_once(programs[name], variables)
             if round_:

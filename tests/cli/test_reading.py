@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from machines import install_digits
@@ -48,7 +48,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> st
     return capsys.readouterr().out
 
 
-def read_json(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> object:
+def read_json(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> Any:
     return json.loads(said(capsys, *words, "--json", status=status))
 
 
