@@ -10,7 +10,7 @@ PREFIX = "modeldeps-"
 """What every pointer package's distribution name begins with."""
 
 MAX_LENGTH = 100
-"""Characters; keeps folder names of a store below every file system's limit."""
+"""Characters of a model's name; keeps folder names of a store below every file system's limit."""
 
 RESERVED = frozenset(
     {"all", "build", "channel", "cli", "conda", "core", "cpu", "cuda", "demo", "docs", "hook", "hooks",
@@ -28,11 +28,7 @@ def normalize(name: str) -> str:
 
     Raises InvalidNameError for anything that is not a name (PEP 508) or is too long.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidNameError(str(name), "it must begin and end with a letter or a digit")
-    if len(name) > MAX_LENGTH:
-        raise InvalidNameError(name, f"it has {len(name)} characters, {MAX_LENGTH} are allowed")
-    return _RUNS.sub("-", name).lower()
+    return _bounded(_spelled(name))
 
 
 def check_publishable(name: str) -> str:
@@ -50,10 +46,24 @@ def distribution_name(model: str) -> str:
 
 def model_name(text: str) -> str:
     """Return the model that a model name or a distribution name means: `digits` for both."""
-    normal = normalize(text)
-    return normal[len(PREFIX) :] if normal.startswith(PREFIX) and len(normal) > len(PREFIX) else normal
+    normal = _spelled(text)
+    pointer = normal.startswith(PREFIX) and len(normal) > len(PREFIX)
+    return _bounded(normal[len(PREFIX) :] if pointer else normal)
 
 
 def wheel_name(model: str) -> str:
     """Return the distribution name as file names spell it: `modeldeps_digits` (PEP 491, PEP 427)."""
     return distribution_name(model).replace("-", "_")
+
+
+def _spelled(name: str) -> str:
+    """Return a name in its one spelling, of whatever length."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidNameError(str(name), "it must begin and end with a letter or a digit")
+    return _RUNS.sub("-", name).lower()
+
+
+def _bounded(name: str) -> str:
+    if len(name) > MAX_LENGTH:
+        raise InvalidNameError(name, f"it has {len(name)} characters, {MAX_LENGTH} are allowed")
+    return name

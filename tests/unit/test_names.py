@@ -27,6 +27,11 @@ def test_a_model_and_its_distribution_name_each_other() -> None:
     assert names.wheel_name("wake-word") == "modeldeps_wake_word"
 
 
+def test_the_longest_model_name_has_a_distribution_that_leads_back_to_it() -> None:
+    longest = "x" * names.MAX_LENGTH
+    assert names.model_name(names.distribution_name(longest)) == longest
+
+
 @pytest.mark.parametrize("name", ["cpu", "Modeldeps", "demo", "modeldeps-digits"])
 def test_reserved_names_cannot_be_published(name: str) -> None:
     with pytest.raises(InvalidNameError, match="reserved"):

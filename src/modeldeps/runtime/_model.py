@@ -59,7 +59,7 @@ class Model:
         self._outputs = [one.name for one in self._results]
         self._array = ndarray
         # The bound method behind session.run(): the checks that it skips are made here, or asked for
-        # when a run fails. FACTS: it saves a quarter of the call's cost for a small model.
+        # when a run fails. It saves a quarter of the call's cost for a small model.
         inner = getattr(opened.session, "_sess", None)
         self._run = opened.session.run if inner is None else inner.run
 
