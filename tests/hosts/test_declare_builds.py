@@ -141,6 +141,15 @@ def test_a_static_list_stops_the_build_and_names_the_command_that_helps(
     assert "hint: `modeldeps add 'digits'` moves" in said
 
 
+def test_uv_does_not_install_a_project_whose_static_list_hides_the_models(
+    house: Path, tmp_path: Path
+) -> None:
+    project = write_project(tmp_path / "project", 'models = ["digits"]', project="dependencies = []")
+    environment = Environment.make(tmp_path / "venv", house, pip=None)
+    said = environment.uv("install", project, status=1)
+    assert "project.dependencies: is a static list" in said
+
+
 @pytest.mark.parametrize("backend", ["setuptools", "pdm-backend"])
 def test_an_absent_list_that_is_not_dynamic_stops_the_build(
     backend: str, house: Path, tmp_path: Path
