@@ -94,9 +94,11 @@ class _Available:
 
 
 def _versions(name: str) -> tuple[str, ...] | None:
-    """Return the versions that the installer's index has wheels of; None where it doesn't tell."""
+    """Return the versions that the index has wheels of; None where none is set or it doesn't tell."""
     variables = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
-    index = next((os.environ[key] for key in variables if os.environ.get(key)), "https://pypi.org/simple/")
+    index = next((os.environ[key] for key in variables if os.environ.get(key)), None)
+    if index is None:  # an index that the user didn't name isn't asked
+        return None
     try:
         page = json.loads(
             read_url(f"{index.rstrip('/')}/{name}/", limit=MAX_PAGE, headers={"Accept": SIMPLE_JSON})
