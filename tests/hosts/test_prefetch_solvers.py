@@ -101,6 +101,14 @@ def test_the_index_passes_over_a_release_whose_runtime_nobody_publishes(
         assert Index().solve(_question(channel, model)) == {"digits": version}
 
 
+def test_an_index_that_the_user_did_not_name_is_not_asked(
+    channel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"):
+        monkeypatch.delenv(name, raising=False)
+    assert Index().solve(_question(channel, "digits[cpu]")) == {"digits": "3.0.0"}
+
+
 def test_the_index_passes_over_yanked_releases(
     channel: Path, packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
