@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from machines import release, variant
 
 from modeldeps.errors import UnknownProviderError, UnknownVariantError
 from modeldeps.runtime import (
+    PROVIDERS,
     Absent,
     Accepted,
     Decision,
@@ -22,10 +25,12 @@ from modeldeps.runtime import (
     decide,
     provider_name,
 )
+from modeldeps.runtime._refuse import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from modeldeps.manifest import Manifest
     from modeldeps.runtime import Fact
 
 GPU = Runtime("1.31.1", "onnxruntime-gpu", Path("site"), cuda="13.0")
@@ -178,3 +183,62 @@ def test_deciding_asks_nothing_of_this_machine() -> None:
     facts: Mapping[str, Fact] = {"cuda": Works("a device of a test")}
     decision = decide(release(variant()), Machine(GPU, facts))
     assert taken(decision) == ("fp32", "cuda")
+
+
+names = st.sampled_from(["fp32", "fp16", "int8"])
+facts_of = st.one_of(
+    st.builds(Works, st.text(max_size=5)),
+    st.builds(Fails, st.text(max_size=5), st.none() | st.text(max_size=5)),
+)
+runtimes = st.one_of(
+    st.builds(Absent, st.text(max_size=5)),
+    st.builds(
+        Runtime,
+        st.sampled_from(["", "1.20.0", "1.31.1", "1.32.0.dev1"]),
+        st.sampled_from(["onnxruntime", "onnxruntime-gpu"]),
+        st.just(Path("site")),
+    ),
+)
+machines_ = st.builds(Machine, runtimes, st.dictionaries(st.sampled_from(["cuda", "cpu"]), facts_of))
+variants_ = st.builds(
+    variant,
+    names,
+    st.lists(st.sampled_from(["cpu", "cuda", "coreml"]), unique=True),
+    runtime=st.sampled_from(["", ">=1.25", ">=99", "~=1.31"]),
+    format=st.sampled_from(["onnx", "gguf"]),
+)
+releases = st.lists(variants_, min_size=1, max_size=3, unique_by=lambda one: one.name).map(
+    lambda all_: release(*all_)
+)
+
+
+@given(model=releases, machine=machines_, provider=st.sampled_from(["auto", "cuda", "cpu"]))
+def test_whatever_the_machine_every_pair_is_judged_once_and_the_first_accepted_one_is_taken(
+    model: Manifest, machine: Machine, provider: str
+) -> None:
+    decision = decide(model, machine, provider=provider)
+    pairs = [(one.provider, one.variant) for one in decision.candidates]
+    asked = ["cuda", "cpu"] if provider == "auto" else [provider]
+    assert pairs == [(one, other) for one in asked for other in model.default]
+    accepted = [one for one in decision.candidates if isinstance(one, Accepted)]
+    assert decision.chosen == (accepted[0] if accepted else None)
+    for one in accepted:
+        found = model.variant(one.variant)
+        assert found is not None
+        assert isinstance(machine.providers[one.provider], Works)
+        assert isinstance(machine.runtime, Runtime)
+        assert found.format == "onnx"
+        assert one.provider in (found.providers or PROVIDERS)
+    assert decide(model, machine, provider=provider) == decision
+    assert len(str(decision).splitlines()) >= len(decision.candidates)
+
+
+@given(model=releases, machine=machines_, provider=st.sampled_from(["auto", "cuda", "cpu"]))
+def test_where_nothing_can_be_taken_there_is_an_error_with_every_reason(
+    model: Manifest, machine: Machine, provider: str
+) -> None:
+    decision = decide(model, machine, provider=provider)
+    if decision.chosen is None:
+        error = refusal(decision, machine, model)
+        assert str(error).startswith(("digits 2.1.0 ",))
+        assert error.exit_status in {1, 3}
