@@ -175,7 +175,9 @@ class Landing:
         view, offset = self._unit.view(), self._kept
         self._start_hash(view)
         while view:
-            count = _pwrite(self._handle, view, offset)
+            count = _pwrite(
+                self._handle, view[:BLOCK], offset
+            )  # Linux is slow to find room for 4 MiB at once
             _write_back(self._handle, offset, count)
             view, offset = view[count:], offset + count
         self._moved(len(self._unit))
