@@ -380,13 +380,14 @@ def test_the_commands_say_what_they_wrote_and_where(
 
 
 def test_a_channel_in_a_folder_is_written_from_where_the_file_lies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "app").mkdir()
     file = _write(tmp_path / "app", SETUPTOOLS)
     monkeypatch.chdir(tmp_path)
     channels = ["--channel", "channel", "--channel", "https://models.example.com/"]
     assert main(["add", "digits", "--project", "app", *channels]) == 0
+    assert "--extra-index-url https://models.example.com/simple/" in capsys.readouterr().err
     assert 'channels = ["../channel", "https://models.example.com/"]' in _text(file)
     declaration = parse(Pyproject.read(file))
     assert declaration

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps.cli._output import say, write
+from modeldeps.config import channel_url
 from modeldeps.errors import NoProjectError, UsageError
 from modeldeps.names import check_publishable
 from modeldeps.requirement import ModelRequirement
@@ -72,6 +73,8 @@ def execute(args: argparse.Namespace) -> int:
     say(f"{state} {edited.file}{'' if edited.changed else ': nothing changed'}")
     if edited.moved:
         say("the project's static dependencies moved to [tool.modeldeps]; the build plugin puts them back")
+    for url in map(channel_url, args.channel):
+        say(f"hint: installers need the channel as an index: pip install --extra-index-url {url}simple/")
     return 0
 
 
