@@ -117,7 +117,8 @@ def rounds_of(programs: Mapping[str, Sequence[str]], store: Path, rounds: int) -
     """Measure; the first round warms up."""
     costs: dict[str, list[Cost]] = {name: [] for name in programs}
     for round_ in range(rounds + 1):
-        for name in list(programs) if round_ % 2 else list(reversed(programs)):
+        names = list(programs)
+        for name in names if round_ % 2 else names[::-1]:
             shutil.rmtree(store, ignore_errors=True)
             os.sync()
             cost = run_once(programs[name], os.environ)

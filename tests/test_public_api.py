@@ -22,7 +22,7 @@ def test_all_is_sorted_and_everything_in_it_is_there() -> None:
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
-        _ = modeldeps.lode  # type: ignore[attr-defined]
+        _ = modeldeps.lode
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
