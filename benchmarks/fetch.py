@@ -96,12 +96,12 @@ def publish(channel: Path, size: int) -> dict[str, object]:
 
 def commands(
     listing: Path, folder: Path, channel: str, facts: Mapping[str, object]
-) -> dict[str, Sequence[str]]:
+) -> Mapping[str, Sequence[str]]:
     """Return the programs that are compared."""
     digest = str(facts["sha256"])
     url = f"{channel}blobs/sha256/{digest[:2]}/{digest}"
     ours = [sys.executable, "-c", FETCH, str(listing), str(folder / "store")]
-    found = {
+    found: dict[str, Sequence[str]] = {
         BASE: ["sh", "-c", f"curl -sS {url} | sha256sum"],
         "curl -o FILE; sha256sum": ["sh", "-c", f"curl -sS -o {folder}/out {url} && sha256sum {folder}/out"],
         "modeldeps http": [*ours, channel, "whole"],
