@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from modeldeps._frozen import dataclass
+from modeldeps._frozen import dataclass, field
 from modeldeps.errors import InvalidNameError, ManifestError, Problem
 from modeldeps.manifest import MAX_BYTES, Manifest, parse
 from modeldeps.names import PREFIX, distribution_name, model_name, normalize

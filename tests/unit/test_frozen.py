@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
-from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from modeldeps._frozen import dataclass
+from modeldeps._frozen import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,8 +36,8 @@ class Theirs:
 
     name: str
     size: int = 0
-    extra: Mapping[str, int] = field(default_factory=dict, hash=False)
-    quiet: int = field(default=1, repr=False, compare=False)
+    extra: Mapping[str, int] = dataclasses.field(default_factory=dict, hash=False)
+    quiet: int = dataclasses.field(default=1, repr=False, compare=False)
     KIND: ClassVar[str] = "value"
 
     @property

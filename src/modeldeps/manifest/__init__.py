@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from modeldeps.manifest._dump import dump, to_json
+from typing import TYPE_CHECKING
+
 from modeldeps.manifest._parse import MAX_BYTES, MAX_CHUNK, from_json, parse
 from modeldeps.manifest._values import (
     SCHEMA,
@@ -21,6 +22,9 @@ from modeldeps.manifest._values import (
     Tolerance,
     Variant,
 )
+
+if TYPE_CHECKING:
+    from modeldeps.manifest._dump import dump, to_json
 
 __all__ = [
     "MAX_BYTES",
@@ -45,3 +49,12 @@ __all__ = [
     "parse",
     "to_json",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what writes manifests at its first use: load() only reads them."""
+    if name not in {"dump", "to_json"}:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from modeldeps.manifest import _dump  # noqa: PLC0415
+
+    return getattr(_dump, name)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING, TypeAlias
 
-from modeldeps._frozen import dataclass
+from modeldeps._frozen import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from modeldeps._frozen import dataclass
+from modeldeps._frozen import dataclass, field
 from modeldeps.errors import UnknownProviderError
 from modeldeps.runtime._facts import Fact, Fails, Works
 from modeldeps.runtime._installed import Absent, Runtime, installed, lacks_cuda
@@ -35,7 +34,7 @@ class Machine:
 
     def without(self, provider: str, fact: Fails) -> Machine:
         """Return the same machine on which a provider turned out not to work."""
-        return replace(self, providers={**self.providers, provider: fact})
+        return Machine(self.runtime, {**self.providers, provider: fact})
 
 
 def machine(providers: Sequence[str] = tuple(PROVIDERS)) -> Machine:
