@@ -117,7 +117,7 @@ def _spec(paths: Sequence[str] | None) -> ModuleSpec | None:
     if paths is not None:
         return PathFinder.find_spec(PACKAGE, list(paths))
     if PACKAGE in sys.modules:
-        return sys.modules[PACKAGE].__spec__
+        return getattr(sys.modules[PACKAGE], "__spec__", None)
     try:  # what importlib.util.find_spec does, whose import costs load() a millisecond
         found = (one.find_spec(PACKAGE, None) for one in sys.meta_path)
         return next((one for one in found if one is not None), None)
