@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass, field
 from modeldeps.errors import InvalidNameError, ManifestError, Problem
@@ -66,7 +66,8 @@ class Pointer:
         return f'pip install --force-reinstall --no-deps "{distribution_name(self.name)}=={self.version}"'
 
 
-class Requirer(NamedTuple):
+@dataclass(frozen=True)
+class Requirer:
     """A distribution that asks for a model."""
 
     distribution: str
@@ -116,7 +117,8 @@ def requirers(name: str, paths: Sequence[str] | None = None) -> tuple[Requirer, 
         title = one.metadata["Name"] or ""
         asked = [text for text in one.requires or () if _distribution_of(text) == wanted]
         found.setdefault(title.lower(), tuple(Requirer(title, text) for text in asked))
-    return tuple(sorted(one for group in found.values() for one in group))
+    every = [one for group in found.values() for one in group]
+    return tuple(sorted(every, key=lambda one: (one.distribution, one.requirement)))
 
 
 def remains(paths: Sequence[str] | None = None) -> tuple[Path, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from modeldeps.errors import InvalidNameError
 
 PREFIX = "modeldeps-"
@@ -18,8 +16,8 @@ RESERVED = frozenset(
 )  # fmt: skip
 """Names that this project keeps for packages of its own, or that would read as something else."""
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_RUNS = re.compile(r"[-_.]+")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_NAME = _LETTERS | frozenset("-_.")
 
 
 def normalize(name: str) -> str:
@@ -58,9 +56,11 @@ def wheel_name(model: str) -> str:
 
 def _spelled(name: str) -> str:
     """Return a name in its one spelling, of whatever length."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidNameError(str(name), "it must begin and end with a letter or a digit")
-    return _RUNS.sub("-", name).lower()
+    if not isinstance(name, str) or not name or not _NAME.issuperset(name):
+        raise InvalidNameError(str(name), "a character of it is not allowed" if name else "it is empty")
+    if not _LETTERS.issuperset((name[0], name[-1])):
+        raise InvalidNameError(name, "it must begin and end with a letter or a digit")
+    return "-".join(filter(None, name.lower().replace("_", "-").replace(".", "-").split("-")))
 
 
 def _bounded(name: str) -> str:

@@ -171,8 +171,8 @@ def test_requirers_are_named_with_what_they_ask_for(tmp_path: Path) -> None:
     install(tmp_path, "other_app", "1.0", requires=["Modeldeps_Digits ; extra == 'gpu'"])
     install(tmp_path, "letters_app", "1.0", requires=["modeldeps-digits-letters>=1"])
     assert environment.requirers("digits", [str(tmp_path)]) == (
-        ("app", "modeldeps-digits[cpu]>=2.1"),
-        ("other-app", "Modeldeps_Digits ; extra == 'gpu'"),
+        environment.Requirer("app", "modeldeps-digits[cpu]>=2.1"),
+        environment.Requirer("other-app", "Modeldeps_Digits ; extra == 'gpu'"),
     )
 
 

@@ -139,6 +139,8 @@ def _dataset(dataset: Dataset) -> str:
 
 def to_json(model: InstalledModel) -> dict[str, object]:
     """Return the manifest, and what this machine makes of it under `here`."""
+    from dataclasses import asdict  # noqa: PLC0415
+
     chosen = model.decision.chosen
     folder = model.folder(model.variant)
     return {
@@ -152,7 +154,7 @@ def to_json(model: InstalledModel) -> dict[str, object]:
             "size": model.size,
             "cached": {one.name: model.is_cached(one) for one in model.manifest.variants},
             "path": str(folder) if folder else None,
-            "required_by": [one._asdict() for one in model.requirers],
+            "required_by": [asdict(one) for one in model.requirers],
         },
     }
 

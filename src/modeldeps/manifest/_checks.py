@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 from modeldeps.digest import is_sha256
@@ -15,12 +14,15 @@ MAX_LINE = 1_000
 MAX_PATH = 240
 MAX_URL = 2_000
 
-_VERSION = re.compile(r"(0|[1-9]\d{0,8})(\.(0|[1-9]\d{0,8})){2}((a|b|rc)(0|[1-9]\d{0,8}))?", re.ASCII)
-_TOKEN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]{0,98}[A-Za-z0-9])?", re.ASCII)
-_DTYPE = re.compile(r"[a-z][a-z0-9_]{0,30}", re.ASCII)
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([A-Za-z0-9._~:@%\[\]-]+)([/?#][!-~]*)?", re.ASCII)
-_DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", re.ASCII)
-_DEVICES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_TOKEN = _LETTERS | frozenset("._+-")
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
+_DTYPE = _LOWER | frozenset("0123456789_")
+_URL = r"([a-z][a-z0-9+.-]*)://([A-Za-z0-9._~:@%\[\]-]+)([/?#][!-~]*)?"
+_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {f"{port}{number}" for port in ("com", "lpt") for number in "0123456789¹²³"}
+)
 _FORBIDDEN = frozenset('<>:"|?*\\')
 _CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -54,6 +56,8 @@ def line(value: str) -> str | None:
 def _text(value: str, limit: int, *, allowed: str) -> str | None:
     if len(value) > limit:
         return f"expected at most {limit} characters, found {len(value)}"
+    if value.isascii() and value.isprintable():
+        return None
     for one in value:
         if (unicodedata.category(one) in _CONTROL and one not in allowed) or one in _BIDI:
             return expected("text without control characters", value)
@@ -76,19 +80,32 @@ def name(value: str) -> str | None:
 
 def version(value: str) -> str | None:
     """Accept a version that is PEP 440 and reads as semantic versioning."""
-    fine = _VERSION.fullmatch(value)
+    release, mark, count = value, "", "0"
+    for mark in ("rc", "a", "b"):
+        if mark in value:
+            release, _, count = value.partition(mark)
+            break
+    parts = release.split(".")
+    fine = len(parts) == 3 and all(map(_is_number, [*parts, count]))  # noqa: PLR2004 - major, minor, patch
     return None if fine else expected("MAJOR.MINOR.PATCH, or with aN, bN or rcN behind it", value)
+
+
+def _is_number(value: str) -> bool:
+    """Tell whether a text is a number in its one spelling, of at most nine digits."""
+    digits = value.isascii() and value.isdigit() and len(value) <= 9  # noqa: PLR2004 - fits 32 bits
+    return digits and (value == "0" or value[0] != "0")
 
 
 def token(value: str) -> str | None:
     """Accept a short name without spaces."""
-    fine = _TOKEN.fullmatch(value)
+    fine = 0 < len(value) <= 100 and _TOKEN.issuperset(value) and _LETTERS.issuperset((value[0], value[-1]))  # noqa: PLR2004 - as long as a name
     return None if fine else expected("letters, digits and '.', '_', '+', '-' between them", value)
 
 
 def dtype(value: str) -> str | None:
     """Accept the name of an element type."""
-    return None if _DTYPE.fullmatch(value) else expected("an element type such as 'float32'", value)
+    fine = 0 < len(value) <= 31 and _DTYPE.issuperset(value) and value[0] in _LOWER  # noqa: PLR2004 - longer than any
+    return None if fine else expected("an element type such as 'float32'", value)
 
 
 def sha256(value: str) -> str | None:
@@ -97,8 +114,14 @@ def sha256(value: str) -> str | None:
 
 
 def date(value: str) -> str | None:
-    """Accept a day."""
-    return None if _DATE.fullmatch(value) else expected("a day, YYYY-MM-DD", value)
+    """Accept a day of the calendar."""
+    from datetime import date as day  # noqa: PLC0415 - few manifests have one
+
+    try:
+        fine = value.isascii() and day.fromisoformat(value).isoformat() == value
+    except ValueError:
+        fine = False
+    return None if fine else expected("a day, YYYY-MM-DD", value)
 
 
 def specifier(value: str) -> str | None:
@@ -118,7 +141,9 @@ def specifier(value: str) -> str | None:
 
 def url(value: str) -> str | None:
     """Accept an absolute URL of a remote place, without credentials."""
-    found = _URL.fullmatch(value) if len(value) <= MAX_URL else None
+    import re  # noqa: PLC0415 - compiled where a URL is given
+
+    found = re.fullmatch(_URL, value, re.ASCII) if len(value) <= MAX_URL else None
     if found is None or found[1] == "file":
         return expected("an absolute URL of a remote place", value)
     if "@" in found[2]:
@@ -153,4 +178,4 @@ def _part(part: str) -> str | None:
         return "a character in it is not allowed on every system"
     if part[-1] in ". " or part[0] == " ":
         return "a part of it begins or ends with a space, or ends with a dot"
-    return f"{part!r} is a device on Windows" if _DEVICES.fullmatch(part) else None
+    return f"{part!r} is a device on Windows" if part.split(".", maxsplit=1)[0].lower() in _DEVICES else None

@@ -16,7 +16,7 @@ T = TypeVar("T")
 Check = Callable[[str], "str | None"]
 ReadItem = Callable[["Reader"], T]
 
-_BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
+_BARE = r"[A-Za-z_][A-Za-z0-9_-]*"
 """Keys that are shown as they are; also the bare keys of TOML that are no numbers."""
 
 MAX_INTEGER = 2**53 - 1
@@ -44,7 +44,7 @@ class Reader:
 
     def below(self, name: str) -> str:
         """Return the full key of a key of this object."""
-        plain = name if _BARE.fullmatch(name) else f"[{_checks.shorten(name)}]"
+        plain = name if re.fullmatch(_BARE, name, re.ASCII) else f"[{_checks.shorten(name)}]"
         if not self.key or plain.startswith("["):
             return f"{self.key}{plain}"
         return f"{self.key}.{plain}"
