@@ -72,7 +72,7 @@ class UnreachableError(ModelDepsError):
 
 def _hint(failures: Sequence[SourceError]) -> str:
     if not failures:
-        return "name a channel in [tool.modeldeps] channels or in MODELDEPS_CHANNELS"
+        return "run `modeldeps sync` in the project that names its channels, or set MODELDEPS_CHANNELS"
     return "`modeldeps doctor` tells which channels can be reached"
 
 
