@@ -11,8 +11,13 @@ from modeldeps._frozen import dataclass
 from modeldeps.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeVar
 
+    T = TypeVar("T")
+
+ENVIRONMENT = "the environment"
+"""What an error names where variables are wrong."""
 VARIABLES = {
     "MODELDEPS_CACHE": "folder of the store",
     "MODELDEPS_CHANNELS": "URLs or folders of channels, separated by spaces",
@@ -50,34 +55,47 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     Return what the user set.
 
-    Raises ConfigError when the configuration file can't be read as what it should be.
+    Raises ConfigError when the configuration file or a variable can't be read as what it should be.
     """
     variables = os.environ if environ is None else environ
     file = config_file(variables)
+    wrong: list[Problem] = []
     problems: list[Problem] = []
     table = _table(file, problems)
+    cache, stores = variables.get("MODELDEPS_CACHE"), variables.get("MODELDEPS_STORES")
     channels = variables.get("MODELDEPS_CHANNELS")
-    stores = variables.get("MODELDEPS_STORES")
+    place = (
+        _each(_path, "MODELDEPS_CACHE", [cache], wrong)
+        if cache
+        else _each(_path, "cache", filter(None, [table.text("cache")]), problems)
+    )
     found = Settings(
-        cache=_path(variables.get("MODELDEPS_CACHE") or table.text("cache") or str(default_cache())),
-        stores=tuple(map(_path, filter(None, stores.split(os.pathsep) if stores else table.texts("stores")))),
-        channels=tuple(
-            map(channel_url, channels.split() if channels is not None else table.texts("channels"))
-        ),
+        cache=place[0] if place else default_cache(),
+        stores=_each(_path, "MODELDEPS_STORES", filter(None, stores.split(os.pathsep)), wrong)
+        if stores
+        else _each(_path, "stores", table.texts("stores"), problems),
+        channels=_each(_channel, "channels", table.texts("channels"), problems)
+        if channels is None
+        else _each(_channel, "MODELDEPS_CHANNELS", channels.split(), wrong),
         offline=_flag(variables.get("MODELDEPS_OFFLINE"), default=table.flag("offline", default=False)),
         prefetch=_flag(variables.get("MODELDEPS_PREFETCH"), default=table.flag("prefetch", default=True)),
         provider=variables.get("MODELDEPS_PROVIDER") or table.text("provider") or "auto",
     )
+    if wrong:
+        raise ConfigError(ENVIRONMENT, wrong)
     if problems:
         raise ConfigError(file, problems)
     return found
 
 
 def config_file(environ: Mapping[str, str] | None = None) -> Path:
-    """Return where the user's configuration file is or would be."""
+    """Return where the user's configuration file is or would be. Raises ConfigError."""
     variables = os.environ if environ is None else environ
     if named := variables.get("MODELDEPS_CONFIG"):
-        return _path(named)
+        wrong: list[Problem] = []
+        if place := _each(_path, "MODELDEPS_CONFIG", [named], wrong):
+            return place[0]
+        raise ConfigError(ENVIRONMENT, wrong)
     if sys.platform == "linux":  # what platformdirs says, whose import costs load() 5 ms
         return _xdg(variables, "XDG_CONFIG_HOME", "~/.config") / "config.toml"
     from platformdirs import user_config_path  # noqa: PLC0415 - at first use
@@ -102,14 +120,48 @@ def _xdg(variables: Mapping[str, str], name: str, default: str) -> Path:
 
 
 def channel_url(text: str) -> str:
-    """Return a channel in its one spelling: an absolute URL with a slash at its end; a folder becomes `file://`."""
+    """
+    Return a channel in its one spelling: an absolute URL with a slash at its end; a folder becomes `file://`.
+
+    Raises ConfigError: no folder can have that name.
+    """
+    try:
+        return _channel(text)
+    except ValueError as error:
+        raise ConfigError(f"the channel {text!r}", [Problem("", str(error))]) from None
+
+
+def _channel(text: str) -> str:
+    """Return what `channel_url` does. Raises ValueError with the reason."""
     if "://" not in text:
         return _path(text).absolute().as_uri().rstrip("/") + "/"
     return text if text.endswith("/") else text + "/"
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser()
+    """Return a path with its `~` resolved. Raises ValueError with the reason."""
+    if not text.strip():
+        raise ValueError("expected a folder, found a blank text")
+    if "\0" in text:
+        raise ValueError(f"expected a path, found a character that no path has: {text!r}")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # what pathlib raises
+        raise ValueError(f"expected a path, found the home of nobody: {text!r}") from None
+
+
+def _each(read: Callable[[str], T], key: str, texts: Iterable[str], problems: list[Problem]) -> tuple[T, ...]:
+    """Return what could be read; what could not is a problem of the key."""
+    found = (_or_problem(read, key, text, problems) for text in texts)
+    return tuple(one for one in found if one is not None)
+
+
+def _or_problem(read: Callable[[str], T], key: str, text: str, problems: list[Problem]) -> T | None:
+    try:
+        return read(text)
+    except ValueError as error:
+        problems.append(Problem(key, str(error)))
+        return None
 
 
 def _flag(text: str | None, *, default: bool) -> bool:
@@ -128,7 +180,8 @@ class _Table:
         self._problems = problems
 
     def _wrong(self, key: str, expected: str) -> None:
-        self._problems.append(Problem(key, f"expected {expected}, found {self._values[key]!r}"))
+        kind = type(self._values[key]).__name__  # not the value: it may be a URL with a password
+        self._problems.append(Problem(key, f"expected {expected}, found {kind}"))
 
     def text(self, key: str) -> str:
         value = self._values.get(key, "")

@@ -59,3 +59,42 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(ConfigError, match=r"config\.toml"):
         settings({"MODELDEPS_CONFIG": str(file)})
+
+
+NOBODY = "~nobody-has-this-name/x"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("MODELDEPS_CACHE", NOBODY),
+        ("MODELDEPS_CACHE", " "),
+        ("MODELDEPS_STORES", f"/one{os.pathsep}{NOBODY}"),
+        ("MODELDEPS_CHANNELS", f"https://a.example {NOBODY}"),
+        ("MODELDEPS_CONFIG", NOBODY),
+    ],
+)
+def test_a_variable_with_a_place_that_cannot_be_is_named(variable: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the environment has 1 problem") as caught:
+        settings({"MODELDEPS_CONFIG": str(tmp_path / "none.toml"), variable: value})
+    assert [problem.key for problem in caught.value.problems] == [variable]
+
+
+def test_places_of_the_file_that_cannot_be_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(
+        f'cache = "a\\u0000b"\nchannels = ["", "{NOBODY}"]\nstores = ["{NOBODY}"]', encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"config\.toml has 4 problems") as caught:
+        settings({"MODELDEPS_CONFIG": str(file)})
+    assert sorted(problem.key for problem in caught.value.problems) == [
+        "cache",
+        "channels",
+        "channels",
+        "stores",
+    ]
+
+
+def test_a_channel_that_cannot_be_a_folder_is_named() -> None:
+    with pytest.raises(ConfigError, match="nobody-has-this-name"):
+        channel_url(NOBODY)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from modeldeps.config import channel_url
-from modeldeps.errors import Problem, ProjectError, RequirementError
+from modeldeps.errors import ConfigError, Problem, ProjectError, RequirementError
 from modeldeps.manifest._checks import expected
 from modeldeps.manifest._read import Reader
 from modeldeps.project._pyproject import Pyproject
@@ -191,7 +191,7 @@ def _channel(reader: Reader, folder: Path) -> str:
         return ""
     try:
         return channel_url(os.path.normpath(folder / Path(text).expanduser()))
-    except (RuntimeError, ValueError):  # a user that nobody knows, characters that no path has
+    except (RuntimeError, ValueError, ConfigError):  # a user that nobody knows, characters that no path has
         reader.problem(expected("a URL or a folder", reader.value))
         return ""
 
