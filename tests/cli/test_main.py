@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -90,6 +92,41 @@ def test_a_reader_that_goes_away_leaves_no_traceback() -> None:
         errors = process.stderr.read()
         process.wait(timeout=60)
     assert b"Traceback" not in errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell's way to close a stream")
+@pytest.mark.parametrize(
+    ("streams", "status"), [(">&-", 0), (">&- 2>&-", 0), ("2>&-", 0), ("2>/dev/full", 0), (">/dev/full", 3)]
+)
+def test_streams_that_are_closed_or_full_leave_no_traceback(streams: str, status: int) -> None:
+    command = f'"{sys.executable}" -m modeldeps cache path {streams}'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - the shell closes them
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+    if status:
+        assert done.stderr.startswith("error: No space left on device")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell's way to close a stream")
+@pytest.mark.parametrize("streams", ["2>&-", "2>/dev/full"])
+def test_an_error_that_nobody_can_read_still_gives_its_status(streams: str) -> None:
+    command = f'"{sys.executable}" -m modeldeps show no-such-model {streams}'
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602 - the shell closes them
+    assert (done.returncode, done.stdout) == (3, "")
+
+
+def test_characters_that_the_encoding_lacks_are_escaped(tmp_path: Path) -> None:
+    environ = {
+        **os.environ,
+        "PYTHONIOENCODING": "ascii",
+        "MODELDEPS_CACHE": str(tmp_path / "Gr\u00f6\u00dfe"),
+        "PYTHONUTF8": "1",
+    }
+    words = [sys.executable, "-m", "modeldeps", "cache"]
+    plain = subprocess.run([*words, "path"], capture_output=True, env=environ, check=True)
+    assert plain.stdout.rstrip().endswith(b"Gr\\xf6\\xdfe")
+    told = subprocess.run([*words, "info", "--json"], capture_output=True, env=environ, check=True)
+    assert json.loads(told.stdout)["path"].endswith("Gr\u00f6\u00dfe")
 
 
 def test_only_the_named_command_is_imported() -> None:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from modeldeps import __version__
-from modeldeps.cli._output import say_error
+from modeldeps.cli._output import open_streams, say_error
 from modeldeps.errors import COULD_NOT_RUN, ModelDepsError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
     0 fine, 1 something was found wrong, 2 wrong usage, 3 could not run.
     """
     arguments = list(sys.argv[1:] if words is None else words)
+    open_streams()
     try:
         parsed = parser(arguments).parse_args(arguments)
         status: int = parsed.execute(parsed)
@@ -56,7 +57,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _reader_went_away()
     except OSError as error:
-        say_error(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        reason = error.strerror or str(error)
+        say_error(f"{reason}: {error.filename}" if error.filename else reason)
         return COULD_NOT_RUN
     return status
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,9 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+def open_streams() -> None:
+    """
+    Make stdout and stderr take whatever is written.
+
+    Python has none of a stream that was closed (`>&-`); the null device takes its place and its number,
+    so that no file that is opened later gets it. Characters that the encoding lacks are escaped.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
 def say(text: str) -> None:
-    """Write a line of talk to stderr."""
-    print(text, file=sys.stderr)  # noqa: T201 - the command line speaks here
+    """Write a line of talk to stderr; where that can't be written, nobody listens."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)  # noqa: T201 - the command line speaks here
 
 
 def say_error(text: str) -> None:
@@ -27,12 +46,13 @@ def write(text: str) -> None:
 
 
 def write_json(value: object) -> None:
-    """Write data as JSON to stdout."""
-    write(json.dumps(value, indent=2, ensure_ascii=False))
+    """Write data as JSON to stdout; in ASCII where its encoding lacks characters."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    write(json.dumps(value, indent=2, ensure_ascii=encoding != "utf8"))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
-    """Return aligned lines, two spaces between the columns; a column of numbers is aligned to the right."""
+    """Return aligned lines, two spaces between the columns."""
     body = [["" if cell is None else str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *body, strict=True)]
     return [
