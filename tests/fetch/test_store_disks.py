@@ -76,6 +76,17 @@ def test_a_read_only_store_serves_what_it_has_and_says_what_it_can_t(
         assert fetch_one(wanted, other, server.url).bytes_fetched == len(data)
 
 
+@root_only
+def test_a_read_only_store_whose_blobs_lost_their_seal_serves_what_it_has(tmp_path: Path) -> None:
+    with mounted("size=8m") as folder:
+        layer = Store(folder / "store")
+        here = keep(layer, b"here", tmp_path)
+        os.utime(layer.blob(here.sha256), (0, 0))
+        subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+        store = Store(tmp_path / "other", layers=(layer.root,))
+        assert store.find(here) == layer.blob(here.sha256)
+
+
 def test_a_store_whose_folder_is_a_file_says_so(server: BlobServer, tmp_path: Path, data: bytes) -> None:
     (tmp_path / "file").write_bytes(b"")
     file = file_of(data)

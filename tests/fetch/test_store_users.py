@@ -129,6 +129,31 @@ def test_what_another_user_sealed_is_proved_once_and_his_tampering_is_noticed(
 
 
 @root_only
+def test_a_file_of_another_user_is_stamped_as_it_was_while_it_was_hashed(
+    shared: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = file_of(b"shared")
+    (shared.root / "in").write_bytes(b"shared")
+    as_somebody(shared, f"store.adopt(Path({str(shared.root / 'in')!r}), file.sha256, 6)")
+    compared: list[bytes] = []
+    plain = _trust._stamp
+
+    def then_its_owner_was_quick(status: os.stat_result) -> bytes:
+        compared.append(plain(status))
+        if len(compared) == 2:
+            as_somebody(
+                shared, "blob = store.blob(file.sha256); blob.chmod(0o644); blob.write_bytes(b'SHARED')"
+            )
+        return compared[-1]
+
+    monkeypatch.setattr(_trust, "_stamp", then_its_owner_was_quick)
+    shared.find(file)
+    monkeypatch.undo()
+    assert shared.blob(file.sha256).read_bytes() == b"SHARED"
+    assert shared.find(file) is None
+
+
+@root_only
 def test_a_blob_of_another_user_is_copied_not_linked(shared: Store, tmp_path: Path) -> None:
     file = file_of(b"shared")
     (shared.root / "in").write_bytes(b"shared")

@@ -74,7 +74,7 @@ def _turn(
     watch = _Watch(layout.partial / file.sha256, reporter)
     lock = None
     try:
-        while (lock := _try(path)) is None and not landed() and watch.patient():
+        while (lock := _lock.acquire(path)) is None and not landed() and watch.patient():
             time.sleep(_PAUSE)
     except OSError:
         lock = None  # no locks here, or another user's lock file: the part file will be one of our own
@@ -85,10 +85,6 @@ def _turn(
     finally:
         if lock is not None:
             lock.release()
-
-
-def _try(path: Path) -> _lock.Lock | None:
-    return _lock.acquire(path)
 
 
 class _Watch:
@@ -129,9 +125,10 @@ def _open(folder: Path, digest: str, *, shared: bool) -> tuple[Path, int]:
     """Open the part file of a blob: the one that an earlier run left, or a new one that nobody else knows."""
     if shared:
         path = folder / digest
-        if not _mine(path):
-            path.unlink(missing_ok=True)
-        return path, os.open(path, _FLAGS | _SAFE, 0o644)
+        if _mine(path):
+            return path, os.open(path, _FLAGS | _SAFE, 0o644)
+        path.unlink(missing_ok=True)
+        return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644)  # not one that was put there since
     path = folder / f"{digest}.{os.getpid()}-{secrets.token_hex(8)}"
     return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644)
 

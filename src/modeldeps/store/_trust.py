@@ -55,7 +55,7 @@ def seal(path: Path, digest: str, *, handle: int | None = None) -> None:
     """Seal a proved file, given by its path and its open handle, where user and file system allow it."""
     moment = seal_time(digest) * 1_000_000_000
     target: Path | int = path if handle is None or os.utime not in os.supports_fd else handle
-    with suppress(PermissionError, NotImplementedError):
+    with suppress(OSError, NotImplementedError):  # another's file, a read-only mount: its stamp will do
         mode = stat.S_IMODE(os.stat(target).st_mode)  # noqa: PTH116 - a handle has no methods
         os.chmod(target, mode & ~0o7333)  # noqa: PTH101 - a handle has no methods
         os.utime(target, ns=(moment, moment))
@@ -130,8 +130,12 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
             return False
         if not right or _stamp(os.fstat(handle)) != _stamp(before):
             return False
-        seal(path, digest, handle=handle)
-        stamp(path, before, digest, stamps)
+        proved = before  # a file of somebody else counts as it was while it was hashed, whatever became of it
+        if before.st_uid == user():
+            seal(path, digest, handle=handle)
+            proved = os.fstat(handle)
+        if not is_sealed(proved, digest, size):
+            stamps.remember(path, proved, digest)
         return True
 
 
