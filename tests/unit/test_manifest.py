@@ -255,3 +255,11 @@ def test_a_tolerance_of_zero_is_not_no_tolerance() -> None:
     manifest = from_json(value)
     assert parse(dump(manifest)) == manifest
     assert manifest.examples[0].tolerances["probabilities"].atol == 0.0
+
+
+def test_a_hostile_file_with_a_million_problems_gets_an_error_that_can_be_read() -> None:
+    data = json.dumps({**good(), "files": [0] * 1_000_000}).encode()
+    with pytest.raises(ManifestError) as caught:
+        parse(data)
+    assert len(caught.value.problems) == 1000
+    assert len(str(caught.value)) < 100_000

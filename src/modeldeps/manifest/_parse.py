@@ -45,8 +45,8 @@ def parse(data: bytes, *, file: object = "model.json") -> Manifest:
     """
     Read a `model.json`.
 
-    Raises ManifestError with every problem of the file, each with its full key; nothing else,
-    whatever the bytes are. `file` is the name that the error shows.
+    Raises ManifestError with every problem of the file (of a hostile one, the first 1000), each with its
+    full key; nothing else, whatever the bytes are. `file` is the name that the error shows.
     """
     return from_json(_decode(data, file), file=file)
 

@@ -25,6 +25,8 @@ MAX_NUMBER = 1e300
 """The largest number that is read as one; infinity is not a measurement."""
 MAX_ITEMS = 1_000_000
 """Entries of one array or object."""
+MAX_PROBLEMS = 1000
+"""Problems of one file that are noted; a hostile file could have millions, each with its key."""
 
 
 class Reader:
@@ -38,9 +40,14 @@ class Reader:
 
     def problem(self, message: str | None, name: str = "") -> bool:
         """Note a problem at this key, or at a key below; True if there was one."""
-        if message:
+        if message and not self.is_hopeless:
             self.problems.append(Problem(self.below(name) if name else self.key, message))
         return bool(message)
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Tell whether so much of the file is wrong that the rest is not looked at."""
+        return len(self.problems) >= MAX_PROBLEMS
 
     def below(self, name: str) -> str:
         """Return the full key of a key of this object."""
@@ -115,7 +122,7 @@ class Reader:
     def items(self, name: str, read: ReadItem[T], *, required: bool = False) -> tuple[T, ...]:
         """Return what `read` makes of each entry of the array at a key."""
         reader = self.child(name, required=required)
-        return tuple(read(one) for one in reader.array()) if reader else ()
+        return tuple(read(one) for one in reader.array() if not self.is_hopeless) if reader else ()
 
     def array(self) -> list[Reader]:
         """Return a reader for each entry of this array."""
