@@ -111,6 +111,18 @@ def test_inputs_that_are_no_npz_are_refused(tmp_path: Path) -> None:
         _build(tmp_path, EXAMPLE)
 
 
+@pytest.mark.parametrize("start", [0, 6, 8])
+def test_inputs_in_a_damaged_npz_are_refused(tmp_path: Path, start: int) -> None:
+    """Cut in the middle, marked as encrypted, packed by a method that nobody knows (PKZIP APPNOTE 4.3)."""
+    whole = npz_bytes({"x": X})
+    place = whole.index(b"PK\x01\x02") + start + 2
+    damaged = whole[: len(whole) // 2] if start == 0 else whole[:place] + b"\x63" + whole[place + 1 :]
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "in.npz").write_bytes(damaged)
+    with pytest.raises(ExampleError, match=r"in\.npz can't be read"):
+        _build(tmp_path, EXAMPLE)
+
+
 def test_a_bare_array_instead_of_an_npz_is_refused(tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     with (tmp_path / "p" / "in.npz").open("wb") as stream:

@@ -48,6 +48,21 @@ def test_a_pyproject_without_the_table_is_no_model_project(tmp_path: Path) -> No
         read_project(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["tool = 1\n", "[tool]\nmodeldeps = 1\n"])
+def test_a_pyproject_with_something_else_in_its_place_is_no_model_project(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    with pytest.raises(NotAModelProjectError, match="without that table"):
+        read_project(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["../LICENSE*", "/etc/host*", "LICENSES/../../*"])
+def test_a_licence_outside_of_the_project_is_refused(tmp_path: Path, pattern: str) -> None:
+    folder = project(tmp_path / "p", f'license-files = ["{pattern}"]')
+    with pytest.raises(ProjectError, match="expected a pattern of files in this project") as caught:
+        read_project(folder)
+    assert [one.key for one in caught.value.problems] == ["tool.modeldeps.model.license-files[0]"]
+
+
 def test_all_problems_are_reported_at_once_with_their_full_keys(tmp_path: Path) -> None:
     folder = project(
         tmp_path,

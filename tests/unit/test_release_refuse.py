@@ -54,6 +54,26 @@ def test_a_keras_model_with_a_lambda_layer_is_refused(tmp_path: Path) -> None:
             refuse_code(path)
 
 
+def test_a_lambda_layer_in_an_hdf5_file_is_found_and_the_file_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "model.weights"
+    path.write_bytes(b'\x89HDF\r\n\x1a\n{"class_name": "Dense"}')
+    refuse_code(path)
+    path.write_bytes(b'\x89HDF\r\n\x1a\n{"class_name": "Lambda"}')
+    with pytest.raises(RefusedFormatError, match="Lambda"):
+        refuse_code(path)
+
+
+def test_an_archive_that_no_reader_could_open_is_left_to_those_who_try(tmp_path: Path) -> None:
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", b"{}")
+    whole = path.read_bytes()
+    place = whole.index(b"PK\x01\x02") + 8
+    for flags in (b"\x01", b"\x00"):  # encrypted, then cut
+        path.write_bytes(whole[:place] + flags + whole[place + 1 : -5 if flags == b"\x00" else None])
+        refuse_code(path)
+
+
 def test_an_array_of_objects_is_refused(tmp_path: Path) -> None:
     objects = np.array([{"a": 1}], dtype=object)
     np.save(tmp_path / "a.npy", objects, allow_pickle=True)

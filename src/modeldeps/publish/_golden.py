@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 Arrays: TypeAlias = "Mapping[str, NDArray[Any]]"
 
 SAVEZ = "numpy.savez(FILE, NAME=array)"
+UNREADABLE = (
+    *(EOFError, KeyError, NotImplementedError, OSError, RuntimeError, ValueError),
+    *(zipfile.BadZipFile, zlib.error),
+)
+"""What numpy and zipfile raise about a file that is no npz, or a damaged one."""
 CLOSE = Tolerance(rtol=1e-3, atol=1e-5)
 """What a float output may differ by where the publisher does not say."""
 EXACT = Tolerance(rtol=0.0, atol=0.0)
@@ -77,12 +84,12 @@ def _read(plan: ExamplePlan, path: Path) -> Arrays:
     except ImportError:
         raise BuildToolError("numpy", "to read the golden examples") from None
     try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise ExampleError(plan.name, f"{path.name} is no npz file", hint=SAVEZ)
-        with archive:
+        with path.open("rb") as stream:  # numpy leaves a damaged file open
+            archive = np.load(stream, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise ExampleError(plan.name, f"{path.name} is no npz file", hint=SAVEZ)
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except UNREADABLE as error:
         reason = f"{path.name} can't be read: {(str(error).splitlines() or [type(error).__name__])[0]}"
         raise ExampleError(plan.name, reason, hint=SAVEZ) from None
 

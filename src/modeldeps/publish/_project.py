@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from modeldeps.errors import InvalidNameError, NotAModelProjectError, Problem, ProjectError
-from modeldeps.manifest import Dataset, Extra, Json, Lineage, Metric, Tolerance, _checks
+from modeldeps.manifest import Extra, Json, Lineage, Metric, Tolerance, _checks
 from modeldeps.manifest._parse import _dimension as parse_dimension
 from modeldeps.manifest._parse import _lineage as parse_lineage
 from modeldeps.manifest._parse import _metric as parse_metric
@@ -118,12 +118,12 @@ def read_project(folder: Path) -> ModelProject:
     file = folder / "pyproject.toml"
     if not file.is_file():
         raise NotAModelProjectError(folder, "no pyproject.toml")
-    document = Pyproject.read(file).document
-    table = document.get("tool", {}).get("modeldeps", {}).get("model")
+    pyproject = Pyproject.read(file)
+    table = pyproject.table("tool", "modeldeps").get("model")
     if not isinstance(table, dict):
         raise NotAModelProjectError(folder, "a pyproject.toml without that table")
     problems: list[Problem] = []
-    if "project" in document:
+    if "project" in pyproject.document:
         problems.append(Problem("project", f"is not used in a model project; write its keys into [{TABLE}]"))
     project = _project(Reader(_plain(table), TABLE, problems), folder)
     if problems:
@@ -160,7 +160,7 @@ def _project(reader: Reader, folder: Path) -> ModelProject:
         version=reader.text("version", _checks.version, required=True),
         summary=reader.text("summary", _checks.filled_line, required=True),
         license=reader.text("license", check_license, required=True),
-        license_files=reader.items("license-files", lambda one: one.as_text(_checks.filled_line)),
+        license_files=reader.items("license-files", lambda one: one.as_text(_pattern)),
         variants=variants,
         default=default or tuple(names),
         readme=_existing(reader, folder, "readme"),
@@ -203,6 +203,12 @@ def check_license(value: str) -> str | None:
     except InvalidLicenseExpression:
         return _checks.expected("an SPDX expression such as 'MIT' or 'LicenseRef-Proprietary'", value)
     return None if normal == value else _checks.expected(f"the spelling {normal!r}", value)
+
+
+def _pattern(value: str) -> str | None:
+    """Accept a glob pattern of files in the project (PEP 639)."""
+    plain = _checks.path(value.replace("*", "a").replace("?", "a"))
+    return None if plain is None else _checks.expected("a pattern of files in this project", value)
 
 
 def _path(reader: Reader) -> str:
@@ -317,6 +323,3 @@ def _variants_exist(project: ModelProject, reader: Reader) -> None:
     for key, name in mentioned:
         if name not in names:
             reader.problems.append(Problem(f"{TABLE}.{key}", _checks.expected("the name of a variant", name)))
-
-
-__all__ = ["Dataset", "ExamplePlan", "ModelProject", "TensorNotes", "VariantPlan", "read_project"]

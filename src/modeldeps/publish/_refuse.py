@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickletools
 import re
 import zipfile
+import zlib
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import RefusedFormatError
@@ -60,7 +61,8 @@ def refuse_code(path: Path) -> None:
             path, "a numpy array of objects, which is a pickle", "save an array of numbers"
         )
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        _refuse_lambda(path, path.open("rb").read(MAX_CONFIG))
+        with path.open("rb") as stream:
+            _refuse_lambda(path, stream.read(MAX_CONFIG))
     if head.startswith(b"PK\x03\x04"):
         _refuse_archive(path)
 
@@ -90,8 +92,8 @@ def _refuse_archive(path: Path) -> None:
                     _refuse_lambda(path, content)
                     if b"'descr': '|O'" in content[:HEAD]:
                         raise RefusedFormatError(path, "numpy arrays of objects", "save arrays of numbers")
-    except zipfile.BadZipFile:
-        return  # not an archive that anything would open
+    except (EOFError, NotImplementedError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error):
+        return  # damaged, encrypted or packed in an odd way: not an archive that a model's reader would open
 
 
 def _refuse_lambda(path: Path, content: bytes) -> None:

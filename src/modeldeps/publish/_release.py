@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import sha256_bytes, sha256_file
 from modeldeps.errors import FileChangedError, Problem, ProjectError
+from modeldeps.fetch import blob_url
 from modeldeps.files import write_atomically
 from modeldeps.manifest import Example, File, Manifest, Requires, Variant, dump, parse
 from modeldeps.progress import Reporter
 from modeldeps.publish._chunks import cut, digest_file
 from modeldeps.publish._floor import runtime_floor, specifier
 from modeldeps.publish._golden import check_example
-from modeldeps.publish._interface import agreed_interface
+from modeldeps.publish._interface import Tensors, agreed_interface
 from modeldeps.publish._onnx import OnnxFile, read_onnx
 from modeldeps.publish._payload import Payload, payload
 from modeldeps.publish._project import ExamplePlan, ModelProject, VariantPlan, read_project
@@ -26,6 +27,9 @@ from modeldeps.publish._wheel import Words, dist_info, dist_info_name, wheel_byt
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+Interface = tuple[Tensors, Tensors]
+"""Inputs and outputs."""
 
 LICENSE_PATTERNS = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """Licence files where a project names none, as build backends have it (PEP 639)."""
@@ -125,29 +129,16 @@ def assemble(project: ModelProject, reporter: Reporter) -> Assembly:
     opened = {
         one.name: read_onnx(project.folder / one.entry) for one in project.variants if one.format == "onnx"
     }
-    for name, onnx in opened.items():
-        for domain in onnx.custom:
-            reporter.note(
-                f"variant {name}: ONNX Runtime has no operators of {domain!r}, so load() can't open it"
-            )
-    inputs, outputs = agreed_interface(project, opened)
+    _tell_custom(opened, reporter)
+    inputs, outputs = interface = agreed_interface(project, opened)
     digested = _digest_all(project, files, reporter)
     contents: dict[str, Path | bytes] = {one.sha256: project.folder / path for path, one in digested.items()}
     examples = []
-    ordered = sorted(project.variants, key=lambda one: project.default.index(one.name))
     for plan in project.examples:
-        golden = check_example(
-            plan, project.folder, variants=ordered, interface=(inputs, outputs), reporter=reporter
-        )
-        if golden.computed is not None:
-            plan, made = _computed(project, plan, golden.computed)  # noqa: PLW2901 - the same plan, now whole
-            digested[plan.outputs] = made
-            contents[made.sha256] = golden.computed
-        examples.append(
-            Example(
-                plan.name, digested[plan.inputs], digested[plan.outputs], golden.tolerances, plan.overrides
-            )
-        )
+        example, computed = _example(project, plan, digested, interface=interface, reporter=reporter)
+        examples.append(example)
+        if computed is not None:
+            contents[example.outputs.sha256] = computed
     manifest = Manifest(
         name=project.name,
         version=project.version,
@@ -169,6 +160,31 @@ def assemble(project: ModelProject, reporter: Reporter) -> Assembly:
     return Assembly(parse(dump(manifest), file=f"{project.file}: model.json"), read_words(project), contents)
 
 
+def _tell_custom(opened: Mapping[str, OnnxFile], reporter: Reporter) -> None:
+    """Say which variants have operators that ONNX Runtime lacks."""
+    for name, onnx in opened.items():
+        for domain in onnx.custom:
+            reporter.note(
+                f"variant {name}: ONNX Runtime has no operators of {domain!r}, so load() can't open it"
+            )
+
+
+def _example(
+    project: ModelProject,
+    plan: ExamplePlan,
+    digested: Mapping[str, File],
+    *,
+    interface: Interface,
+    reporter: Reporter,
+) -> tuple[Example, bytes | None]:
+    """Check a golden example; return it, and its outputs where they were computed here."""
+    ordered = sorted(project.variants, key=lambda one: project.default.index(one.name))
+    golden = check_example(plan, project.folder, variants=ordered, interface=interface, reporter=reporter)
+    made = golden.computed
+    outputs = digested[plan.outputs] if made is None else _computed(project, plan, made)
+    return Example(plan.name, digested[plan.inputs], outputs, golden.tolerances, plan.overrides), made
+
+
 def _digest_all(project: ModelProject, files: Payload, reporter: Reporter) -> dict[str, File]:
     """Digest each file once, cut at the bounds of its tensors."""
     sizes = {path: (project.folder / path).stat().st_size for path in files.all_paths()}
@@ -185,15 +201,15 @@ def _digest_all(project: ModelProject, files: Payload, reporter: Reporter) -> di
 
 
 def _sources(project: ModelProject, digest: str) -> tuple[str, ...]:
-    return tuple(f"{base}blobs/sha256/{digest[:2]}/{digest}" for base in project.sources)
+    return tuple(blob_url(base, digest) for base in project.sources)
 
 
-def _computed(project: ModelProject, plan: ExamplePlan, content: bytes) -> tuple[ExamplePlan, File]:
+def _computed(project: ModelProject, plan: ExamplePlan, content: bytes) -> File:
     """Give outputs that were computed here a path and a digest."""
     path = plan.inputs.rpartition("/")[0]
     named = f"{path}/{plan.name}.outputs.npz" if path else f"{plan.name}.outputs.npz"
     digest = sha256_bytes(content)
-    return replace(plan, outputs=named), File(named, len(content), digest, (), _sources(project, digest))
+    return File(named, len(content), digest, (), _sources(project, digest))
 
 
 def _variant(
