@@ -65,6 +65,20 @@ def test_one_wheel_is_published_with_the_blobs_beside_it(tmp_path: Path) -> None
     assert set(check_channel(tmp_path / "channel")[PROJECT]) == {"2.1.0"}
 
 
+def test_a_blob_that_is_right_beside_the_wheel_is_hashed_once(tmp_path: Path) -> None:
+    class Count(Reporter):
+        checked = 0
+
+        def advance(self, count: int) -> None:
+            self.checked += count
+
+    dist = Release().build(tmp_path / "dist")
+    publish(dist, tmp_path / "channel")
+    again = Count()
+    publish(dist, tmp_path / "channel", reporter=again)
+    assert again.checked == len(Release().payload) + len(Release().labels)
+
+
 def test_a_folder_with_several_releases_is_published_as_a_whole(tmp_path: Path) -> None:
     dist = Release().build(tmp_path / "dist")
     Release(name="letters", payload=b"other").build(dist)

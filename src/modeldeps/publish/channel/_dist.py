@@ -76,13 +76,14 @@ def _offer(wheel: PointerWheel, folders: Sequence[Path], reporter: Reporter) -> 
     reporter.begin(f"checking {wheel.filename}", total=sum(file.size for file in files))
     try:
         for file in files:
-            reasons = [(path, _wrong(path, file, reporter)) for path in _places(file, folders)]
-            good = next((path for path, reason in reasons if reason is None), None)
-            if good is None:
-                reason = reasons[0][1] if reasons else "is missing"
-                problems.append(f"{file.path} ({file.sha256}) {reason}")
+            reasons: list[str] = []
+            for path in _places(file, folders):
+                if (reason := _wrong(path, file, reporter)) is None:
+                    blobs.append((file, path))
+                    break
+                reasons.append(reason)
             else:
-                blobs.append((file, good))
+                problems.append(f"{file.path} ({file.sha256}) {[*reasons, 'is missing'][0]}")
     finally:
         reporter.end()
     if problems:
