@@ -357,3 +357,8 @@ def test_the_command_writes_json(channel: Path, tmp_path: Path, capsys: pytest.C
         "models": [{"name": "digits", "requirement": "digits>=2", "key": "tool.modeldeps.models"}],
         "findings": [],
     }
+
+
+def test_a_marker_that_compares_what_cannot_be_compared_is_left_to_the_installer(tmp_path: Path) -> None:
+    listed = '["onnxruntime-gpu; sys_platform ~= \'x\'", "modeldeps-digits[cpu]"]'
+    assert _errors(tmp_path, STATIC.replace("[]", listed)) == []

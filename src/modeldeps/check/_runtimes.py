@@ -9,7 +9,7 @@ from modeldeps.project import distribution_of, requirements
 from modeldeps.requirement import is_pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.requirements import Requirement
 
@@ -73,11 +73,21 @@ def _brought(texts: Iterable[str]) -> dict[str, str]:
     for system in SYSTEMS:
         brought: dict[str, str] = {}
         for text, requirement in parsed:
-            if requirement.marker is None or requirement.marker.evaluate({**system, "extra": ""}):
+            if _applies(requirement, system):
                 brought |= dict.fromkeys(_wheels(requirement), text)
         if len(brought) > 1:
             return brought
     return {}
+
+
+def _applies(requirement: Requirement, system: Mapping[str, str]) -> bool:
+    """Tell whether a requirement counts on a system; installers refuse a marker without a meaning."""
+    from packaging.markers import UndefinedComparison  # noqa: PLC0415 - at first use
+
+    try:
+        return requirement.marker is None or requirement.marker.evaluate({**system, "extra": ""})
+    except UndefinedComparison:
+        return False
 
 
 def _wheels(requirement: Requirement) -> set[str]:
