@@ -37,7 +37,7 @@ def refusal(decision: Decision, machine: Machine, manifest: Manifest) -> NotRunn
 
 
 def _facts(decision: Decision) -> list[tuple[str, str]]:
-    """Return each candidate with its reason, a reason that repeats only once."""
+    """Return each candidate with its reason."""
     return [(f"{one.variant} on {one.provider}", one.reason) for one in decision.rejected]
 
 
