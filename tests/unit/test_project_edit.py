@@ -312,6 +312,29 @@ def test_adding_and_removing_the_only_model_leaves_a_project_that_builds(tmp_pat
     assert _is_right(file)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool]\nmodeldeps = 1\n",
+        "[tool.modeldeps]\nmodels = 1\n",
+        '[tool.modeldeps]\nmodels = ["digits"]\noptional-models = ["digits"]\n',
+        '[tool.modeldeps]\nmodels = ["digits"]\noptional-models = { gpu = 1 }\n',
+    ],
+)
+def test_removing_from_a_broken_table_names_what_is_wrong_and_writes_nothing(
+    text: str, tmp_path: Path
+) -> None:
+    file = _write(tmp_path, text)
+    with pytest.raises(ProjectError, match=r"tool\.modeldeps"):
+        remove(file, ["digits"])
+    assert _text(file) == text
+
+
+def test_a_tool_key_that_is_no_table_declares_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UndeclaredModelError, match="declared: no models"):
+        remove(_write(tmp_path, "tool = 1\n"), ["digits"])
+
+
 def test_removing_what_is_not_declared_guesses_the_typo_and_writes_nothing(tmp_path: Path) -> None:
     file = _write(tmp_path, SETUPTOOLS)
     add(file, DIGITS)

@@ -112,8 +112,10 @@ def remove(file: Path, names: Sequence[str]) -> tuple[Edited, ...]:
     """
     Take models out of every list of a project; one result a model.
 
-    Raises UndeclaredModelError, and writes nothing, where one of them is in no list.
+    Raises ProjectError where the file is broken, UndeclaredModelError where one of them is in no list;
+    then nothing is written.
     """
+    parse(Pyproject.read(file))
     document = Document.open(file)
     results = [_remove(document, name) for name in names]
     changed = document.save()
@@ -253,7 +255,7 @@ def _remove(document: Document, name: str) -> tuple[str, tuple[str, ...]]:
     """Take one model out of every list; return the form and the entries."""
     taken: list[str] = []
     forms: list[str] = []
-    table = document.values.get("tool", {}).get("modeldeps", {})
+    table = Pyproject(document.file, document.values).table("tool", "modeldeps")
     if "models" in table or "optional-models" in table:
         live = document.table("tool", "modeldeps")
         arrays = [live["models"]] if "models" in live else []
@@ -284,7 +286,7 @@ def _model_of(entry: object) -> ModelRequirement | None:
 def _undeclared(document: Document, name: str) -> UndeclaredModelError:
     from difflib import get_close_matches  # noqa: PLC0415 - only for this error
 
-    table = document.before.get("tool", {}).get("modeldeps", {})
+    table = Pyproject(document.file, document.before).table("tool", "modeldeps")
     entries = [
         *table.get("models", []),
         *(one for group in table.get("optional-models", {}).values() for one in group),
