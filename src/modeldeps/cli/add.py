@@ -65,6 +65,7 @@ def execute(args: argparse.Namespace) -> int:
 
     place = Place(extra=args.optional, group=args.group)
     file = project_file(args.project)
+    urls = [channel_url(text) for text in args.channel]
     channels = [_channel(text, file.parent) for text in args.channel]
     edited = add(file, models, place=place, channels=channels, runtime=args.runtime)
     for entry in edited.entries:
@@ -73,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
     say(f"{state} {edited.file}{'' if edited.changed else ': nothing changed'}")
     if edited.moved:
         say("the project's static dependencies moved to [tool.modeldeps]; the build plugin puts them back")
-    for url in map(channel_url, args.channel):
+    for url in urls:
         say(f"hint: installers need the channel as an index: pip install --extra-index-url {url}simple/")
     return 0
 
@@ -86,10 +87,14 @@ def _channel(text: str, folder: Path) -> str:
 
 
 def project_file(folder: Path) -> Path:
-    """Return the pyproject.toml around a folder, or the file itself. Raises NoProjectError."""
+    """
+    Return the pyproject.toml around a folder, or the file itself.
+
+    Raises NoProjectError, also for a folder that is not there: one above it is not what was meant.
+    """
     from modeldeps.project import find  # noqa: PLC0415 - at first use
 
-    file = folder if folder.is_file() else find(folder)
+    file = folder if folder.is_file() else find(folder) if folder.is_dir() else None
     if file is None:
         raise NoProjectError(folder.absolute())
     return file
