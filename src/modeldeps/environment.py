@@ -44,7 +44,11 @@ class Pointer:
 
     def manifest(self) -> Manifest:
         """Read `model.json`. Raises ManifestError: it can't be read, is broken, or is another release's."""
-        found = parse(self._bytes() if self.data is None else self.data, file=self.file)
+        data = self._bytes() if self.data is None else self.data
+        try:
+            found = parse(data, file=self.file)
+        except ManifestError as error:
+            raise ManifestError(self.file, error.problems, hint=error.hint or self._cure()) from None
         problems = [
             *_differs("name", self.name, found.name),
             *_differs("version", self.version, found.version),

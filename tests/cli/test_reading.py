@@ -228,6 +228,7 @@ def test_doctor_finds_a_channel_that_is_none(
     found = findings(capsys, status=1)["channel"]
     assert found["state"] == "wrong"
     assert text in found["text"]
+    assert "modeldeps doctor" not in str(found["hint"])
 
 
 def test_doctor_asks_no_network_offline(

@@ -144,6 +144,14 @@ def test_when_every_source_fails_each_is_named_with_its_reason(
     assert leftovers(store) == []
 
 
+def test_where_every_source_answered_the_hint_is_to_ask_its_owner(
+    server: BlobServer, store: Store, data: bytes
+) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        fetch_one(file_of(data), store, server.url)
+    assert str(caught.value.hint).startswith("ask the owner of the channel")
+
+
 def test_without_any_source_the_error_names_the_setting(store: Store, data: bytes) -> None:
     with pytest.raises(UnreachableError, match="MODELDEPS_CHANNELS"):
         fetch_one(file_of(data), store)

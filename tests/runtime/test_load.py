@@ -130,7 +130,7 @@ def test_the_user_s_provider_counts_where_the_caller_names_none(
     digits: Installed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MODELDEPS_PROVIDER", "npu")
-    with pytest.raises(UnknownProviderError):
+    with pytest.raises(UnknownProviderError, match=r"hint: .*MODELDEPS_PROVIDER"):
         modeldeps.load("digits")
     assert modeldeps.load("digits", provider="cpu").provider == "cpu"
 

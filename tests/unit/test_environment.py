@@ -148,6 +148,7 @@ def test_a_broken_manifest_names_its_file_and_the_cure(tmp_path: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         found.manifest()
     assert str(folder / "model.json") in str(caught.value)
+    assert caught.value.hint == 'pip install --force-reinstall --no-deps "modeldeps-digits==2.1.0"'
 
 
 def test_a_manifest_of_another_release_is_refused(tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def _store(found: Settings) -> Iterator[Finding]:
         yield Finding.of("store", error)
         return
     usage = store.usage()
-    held = f"{store.root}\n{usage.blobs} blobs, {format_bytes(usage.blob_bytes)}, {usage.models} models"
+    blobs, models = _count(usage.blobs, "blob"), _count(usage.models, "model")
+    held = f"{store.root}\n{blobs}, {format_bytes(usage.blob_bytes)}, {models}"
     free = store.free()
     if not store.is_writable():
         yield Finding(NOTE, "store", f"{held}, read-only", "set MODELDEPS_CACHE to a folder of yours")
@@ -138,7 +139,7 @@ def _channels(found: Settings, *, offline: bool) -> Iterator[Finding]:
 
 
 def _channel(url: str, *, offline: bool) -> Finding:
-    from modeldeps.errors import redact  # noqa: PLC0415
+    from modeldeps.errors import UnreachableError, redact  # noqa: PLC0415
     from modeldeps.fetch.index import Channel  # noqa: PLC0415
 
     shown = redact(url)
@@ -146,9 +147,17 @@ def _channel(url: str, *, offline: bool) -> Finding:
         return Finding(NOTE, "channel", f"{shown} was not asked, offline")
     try:
         models = Channel(url).models()
+    except UnreachableError as error:
+        reasons = "\n".join(one.reason for one in error.failures)
+        hint = "is its host up, and is it spelt right in MODELDEPS_CHANNELS or [tool.modeldeps]?"
+        return Finding(WRONG, "channel", f"{shown} can't be reached: {reasons}", hint)
     except ModelDepsError as error:
         return Finding.of("channel", error)
-    return Finding(OK, "channel", f"{shown} has {len(models)} model{'s' if len(models) != 1 else ''}")
+    return Finding(OK, "channel", f"{shown} has {_count(len(models), 'model')}")
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number != 1 else ''}"
 
 
 def _models() -> Iterator[Finding]:

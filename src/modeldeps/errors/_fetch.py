@@ -73,7 +73,9 @@ class UnreachableError(ModelDepsError):
 def _hint(failures: Sequence[SourceError]) -> str:
     if not failures:
         return "run `modeldeps sync` in the project that names its channels, or set MODELDEPS_CHANNELS"
-    return "`modeldeps doctor` tells which channels can be reached"
+    if any(isinstance(one, BrokenTransferError) for one in failures):
+        return "`modeldeps doctor` tells which channels can be reached"
+    return "ask the owner of the channel to publish it again, or name another one in MODELDEPS_CHANNELS"
 
 
 class DigestError(ModelDepsError):

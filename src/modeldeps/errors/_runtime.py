@@ -64,6 +64,7 @@ class UnknownProviderError(ModelDepsError):
             "that is not an execution provider",
             ("expected", _several(known)),
             ("found", repr(provider)),
+            hint="it stands in load(provider=...), MODELDEPS_PROVIDER or the configuration file",
         )
 
 
