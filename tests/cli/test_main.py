@@ -56,6 +56,7 @@ def test_an_error_of_the_project_is_told_without_a_traceback_and_gives_its_statu
     [
         (KeyboardInterrupt(), 130, "error: interrupted"),
         (PermissionError(13, "Permission denied", "/x"), 3, "error: Permission denied: /x"),
+        (OSError(28, "No space left", "a", None, "b/a"), 3, "error: No space left: a to b/a"),
         (OSError("odd"), 3, "error: odd"),
     ],
 )

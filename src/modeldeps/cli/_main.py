@@ -58,7 +58,8 @@ def main(words: Sequence[str] | None = None) -> int:
         return _reader_went_away()
     except OSError as error:
         reason = error.strerror or str(error)
-        say_error(f"{reason}: {error.filename}" if error.filename else reason)
+        places = " to ".join(str(one) for one in (error.filename, error.filename2) if one is not None)
+        say_error(f"{reason}: {places}" if places else reason)
         return COULD_NOT_RUN
     return status
 
