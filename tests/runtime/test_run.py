@@ -232,3 +232,12 @@ def test_without_an_interface_in_the_manifest_the_session_says_it(build: Callabl
     bare = opened(replace(model.manifest, inputs=(), outputs=()), model.path, model.session)
     assert [(one.name, one.dtype, one.shape) for one in bare.inputs] == [("x", "float32", ("n", 3))]
     assert [(one.name, one.dtype, one.shape) for one in bare.outputs] == [("result", "float32", ("n", 3))]
+
+
+def test_a_value_without_a_name_is_refused_with_the_names(model: Model) -> None:
+    with pytest.raises(InputError) as caught:
+        model.run([[1.0]])  # type: ignore[arg-type]
+    assert dict(caught.value.facts) == {
+        "expected": "image: float32 [batch, 8, 8]",
+        "found": "list without a name",
+    }

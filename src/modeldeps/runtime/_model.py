@@ -90,7 +90,10 @@ class Model:
         Inputs are given by name, as keywords or, where a name is no Python word, in a mapping. Arrays
         must have the declared element type; lists are converted. Raises InputError, RunError.
         """
-        given = named if values is None else {**values, **named}
+        try:
+            given = named if values is None else {**values, **named}
+        except TypeError:
+            raise self._unnamed(values, named) from None
         array, dtypes = self._array, self._dtypes
         fits = len(given) == len(dtypes)
         for name, value in given.items():
@@ -117,6 +120,11 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self._title}, {self.variant} on {self.provider}>"
+
+    def _unnamed(self, values: object, named: Mapping[str, object]) -> InputError:
+        """Make the error for a value that is no mapping."""
+        expected = [f"{one.name}: {one}" for one in self._slots]
+        return InputError.name(self._title, [f"{type(values).__name__} without a name", *named], expected)
 
     @property
     def _title(self) -> str:
