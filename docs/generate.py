@@ -84,13 +84,24 @@ def _words(action: argparse.Action) -> str:
 
 def _usage(one: argparse.ArgumentParser) -> str:
     words = [one.prog]
+    groups = {
+        id(action): group for group in one._mutually_exclusive_groups for action in group._group_actions
+    }
     for action in one._actions:
-        text = _words(action)
-        if text:
-            optional = bool(action.option_strings and not action.required) or action.nargs in {"?", "*"}
-            many = "…" if action.nargs in {"*", "+"} else ""
-            words.append(f"[{text}{many}]" if optional else f"{text}{many}")
-    return " ".join(words)
+        group = groups.get(id(action))
+        if group is None:
+            words.append(_use(action))
+        elif action is group._group_actions[0]:
+            either = " | ".join(_words(other) for other in group._group_actions)
+            words.append(f"({either})" if group.required else f"[{either}]")
+    return " ".join(filter(None, words))
+
+
+def _use(action: argparse.Action) -> str:
+    text = _words(action)
+    optional = bool(action.option_strings and not action.required) or action.nargs in {"?", "*"}
+    many = "…" if action.nargs in {"*", "+"} else ""
+    return f"[{text}{many}]" if text and optional else f"{text}{many}"
 
 
 def settings_page() -> str:
