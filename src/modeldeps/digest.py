@@ -54,6 +54,13 @@ def sha256_bytes(data: bytes | bytearray | memoryview) -> str:
     return running.hexdigest()
 
 
+def record_digest(data: bytes) -> str:
+    """Return the digest of bytes as RECORD spells it: `sha256=` and URL-safe base64 (PEP 376, PEP 427)."""
+    from base64 import urlsafe_b64encode  # noqa: PLC0415 - load() needs none
+
+    return f"sha256={urlsafe_b64encode(bytes.fromhex(sha256_bytes(data))).rstrip(b'=').decode('ascii')}"
+
+
 def sha256_file(path: Path) -> str:
     """Return the digest of a file, read in blocks. Raises OSError."""
     with path.open("rb") as stream:

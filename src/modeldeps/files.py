@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+TRIES = 10
+"""How often a rename is tried that Windows refuses while somebody reads the old file."""
+PAUSE = 0.01
+"""Seconds before the second try; doubled each time, 5 s in all."""
 
 _NO_FLUSH = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
@@ -26,12 +33,38 @@ def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None
             stream.flush()
             if durable:
                 os.fsync(stream.fileno())
-        scratch.replace(target)
+        replace(scratch, target)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
     if durable:
         flush_folder(target.parent)
+
+
+def rewrite(file: Path, data: bytes) -> None:
+    """Give a file other bytes: its mode stays, and so does a link to it. Raises OSError."""
+    target = file.resolve()
+    mode = target.stat().st_mode
+    write_atomically(target, data)
+    target.chmod(mode)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename over the target; try again where Windows refuses for a moment. Raises OSError."""
+    if os.name != "nt":
+        source.replace(target)
+        return
+    for number in range(TRIES):
+        try:
+            if target.exists():
+                target.chmod(stat.S_IWRITE)
+            source.replace(target)
+        except PermissionError:  # noqa: PERF203 - ten rounds at most
+            if number == TRIES - 1:
+                raise
+            time.sleep(PAUSE * 2**number)
+        else:
+            return
 
 
 def flush_folder(folder: Path) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import zipfile
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modeldeps.digest import record_digest
 from modeldeps.errors import NotWholeError
 
 if TYPE_CHECKING:
@@ -52,8 +51,7 @@ def write_own_wheel(folder: Path) -> Path:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted({**dict(_code()), **info}.items()):
             archive.writestr(zipfile.ZipInfo(name, DATE), data, zipfile.ZIP_DEFLATED)
-            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-            lines.append(f"{name},sha256={digest},{len(data)}")
+            lines.append(f"{name},{record_digest(data)},{len(data)}")
         record = f"modeldeps-{version}.dist-info/RECORD"
         archive.writestr(zipfile.ZipInfo(record, DATE), "\n".join([*lines, f"{record},,", ""]))
     return target

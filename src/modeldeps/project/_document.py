@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from modeldeps.errors import ProjectEditError
-from modeldeps.files import write_atomically
+from modeldeps.files import rewrite
 from modeldeps.project._pyproject import decode
 
 if TYPE_CHECKING:
@@ -116,10 +116,7 @@ class Document:
             return False
         if _elsewhere(after) != _elsewhere(self.before):
             raise ProjectEditError(self.file, "the other tables")
-        target = self.file.resolve()
-        mode = target.stat().st_mode
-        write_atomically(target, text.encode("utf-8"))
-        target.chmod(mode)
+        rewrite(self.file, text.encode("utf-8"))
         return True
 
 

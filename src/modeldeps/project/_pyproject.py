@@ -68,10 +68,7 @@ class Pyproject:
 
     def table(self, *keys: str) -> Mapping[str, Any]:
         """Return the table at a dotted key; an empty one where there is none."""
-        found: Any = self.document
-        for key in keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return found if isinstance(found, Mapping) else {}
+        return subtable(self.document, *keys)
 
     def texts(self, *keys: str) -> tuple[str, ...]:
         """Return the texts of the array at a dotted key; other entries are left out."""
@@ -99,6 +96,14 @@ class Pyproject:
     def build_requires_modeldeps(self) -> bool:
         """Tell whether the plugins are there when the project is built."""
         return "modeldeps" in map(distribution_of, self.build_requires)
+
+
+def subtable(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """Return the table at a dotted key of a table; an empty one where there is none."""
+    found: Any = document
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def decode(data: bytes, file: object) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import ScriptError
-from modeldeps.files import write_atomically
+from modeldeps.files import rewrite
 from modeldeps.project._document import Document
 from modeldeps.project._edit import put, requirement_of
 
@@ -46,7 +46,7 @@ def add_to_script(file: Path, models: Sequence[ModelRequirement], *, runtime: st
     else:
         head, rest = _head(text)
         changed = f"{head}{block}{newline}{rest}"
-    _write(file, changed)
+    rewrite(file, changed.encode("utf-8"))
     return entries
 
 
@@ -59,13 +59,6 @@ def _read(file: Path) -> str:
         return data.decode("utf-8")
     except UnicodeDecodeError:
         raise ScriptError(file, "it is not UTF-8") from None
-
-
-def _write(file: Path, text: str) -> None:
-    target = file.resolve()
-    mode = target.stat().st_mode
-    write_atomically(target, text.encode("utf-8"))
-    target.chmod(mode)
 
 
 def _head(text: str) -> tuple[str, str]:

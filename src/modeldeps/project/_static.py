@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modeldeps.errors import RequirementError
 from modeldeps.names import RESERVED
-from modeldeps.project._pyproject import Pyproject, distribution_of
+from modeldeps.project._pyproject import Pyproject, distribution_of, subtable
 from modeldeps.requirement import ModelRequirement, is_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,12 @@ def static_models(pyproject: Pyproject) -> tuple[StaticModel, ...]:
 def lists(document: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     """Yield each list of plain requirements that a pyproject.toml may have, with its full key."""
     for path in (("project",), ("tool", "modeldeps")):
-        table = _table(document, *path)
+        table = subtable(document, *path)
         yield from _arrays({"dependencies": table.get("dependencies")}, ".".join(path))
-        yield from _arrays(_table(table, "optional-dependencies"), ".".join((*path, "optional-dependencies")))
-    yield from _arrays(_table(document, "dependency-groups"), "dependency-groups")
+        yield from _arrays(
+            subtable(table, "optional-dependencies"), ".".join((*path, "optional-dependencies"))
+        )
+    yield from _arrays(subtable(document, "dependency-groups"), "dependency-groups")
 
 
 def static_model(text: object) -> ModelRequirement | None:
@@ -50,13 +54,6 @@ def static_model(text: object) -> ModelRequirement | None:
         return ModelRequirement.parse(text)
     except RequirementError:
         return None
-
-
-def _table(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    found: Any = document
-    for key in keys:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
 
 
 def _arrays(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, list[Any]]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
+from modeldeps.digest import record_digest
 from modeldeps.manifest import Manifest, dump
 from modeldeps.names import wheel_name
 from modeldeps.publish._metadata import metadata
@@ -71,13 +70,9 @@ def wheel_bytes(folder: str, contents: Mapping[str, bytes]) -> bytes:
 
 def _record(files: Mapping[str, bytes], own: str) -> bytes:
     """Return RECORD: path, digest and size of each file, and itself without them (PEP 376, PEP 627)."""
-    lines = [f"{_csv(name)},sha256={_digest(content)},{len(content)}" for name, content in files.items()]
+    lines = [f"{_csv(name)},{record_digest(content)},{len(content)}" for name, content in files.items()]
     return "".join(f"{line}\n" for line in [*lines, f"{own},,"]).encode()
 
 
 def _csv(name: str) -> str:
     return f'"{name}"' if "," in name else name
-
-
-def _digest(content: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash, sha256_bytes
 from modeldeps.errors import DigestError
-from modeldeps.files import flush_folder
-from modeldeps.store._replace import replace
+from modeldeps.files import flush_folder, replace
 from modeldeps.store._trust import Stamps, seal, stamp
 from modeldeps.store._unit import Unit
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
 from modeldeps.errors import BlobMissingError
-from modeldeps.files import flush_folder
+from modeldeps.files import flush_folder, replace
 from modeldeps.store import _trust
-from modeldeps.store._replace import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

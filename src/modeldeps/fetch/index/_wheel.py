@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import stat
@@ -12,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeldeps.digest import sha256_bytes
+from modeldeps.digest import record_digest, sha256_bytes
 from modeldeps.errors import InvalidNameError, PointerWheelError, Problem
 from modeldeps.fetch.index._metadata import CoreMetadata
 from modeldeps.manifest import Manifest, parse
@@ -231,14 +230,9 @@ def _check_record(folder: str, contents: Mapping[str, bytes], problems: list[Pro
         where = "RECORD only" if path in recorded else "the archive only"
         problems.append(Problem(f"RECORD: {path[:200]}", f"stands in {where}"))
     for name, content in contents.items():
-        expected = ("", "") if name == "RECORD" else (_record_digest(content), str(len(content)))
+        expected = ("", "") if name == "RECORD" else (record_digest(content), str(len(content)))
         if recorded.get(folder + name, expected) != expected:
             problems.append(Problem(f"RECORD: {folder}{name}", "its digest or size is not that of the file"))
-
-
-def _record_digest(content: bytes) -> str:
-    digest = base64.urlsafe_b64encode(bytes.fromhex(sha256_bytes(content)))
-    return "sha256=" + digest.rstrip(b"=").decode()
 
 
 def _check_wheel_file(data: bytes, problems: list[Problem]) -> None:

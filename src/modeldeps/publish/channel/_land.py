@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
 from modeldeps.errors import ChangedFileError
-from modeldeps.files import flush_folder
+from modeldeps.files import flush_folder, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 STALE = 24 * 3600.0
 """Seconds after which a file of a killed publisher is removed."""
-PATIENCE = 2.0
-"""Seconds for which a file is tried to be replaced while somebody reads the old one (Windows)."""
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL, errno.EXDEV}
 )
@@ -125,20 +123,6 @@ def _missing(folder: Path) -> Iterator[Path]:
         if one.exists():
             return
         yield one
-
-
-def replace(part: Path, target: Path) -> None:
-    """Give a file its name; Windows refuses while somebody reads the old one, so try again."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            part.replace(target)
-        except PermissionError:  # noqa: PERF203 - one try is the rule
-            if os.name != "nt" or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
 
 
 def _name_once(part: Path, target: Path) -> bool:
