@@ -66,7 +66,7 @@ def test_sync_without_a_channel_says_where_to_name_one(site: Path) -> None:
     done = run("sync", "digits", site=site, MODELDEPS_CHANNELS="")
     assert done.returncode == 3
     assert "error: could not fetch model.onnx of digits 2.1.0 fp32" in done.stderr
-    assert "hint: run `modeldeps sync` in the project that names its channels, or set MODELDEPS_CHANNELS" in done.stderr
+    assert "hint: run `modeldeps sync` in the project that names its channels" in done.stderr
     assert done.stdout == ""
 
 
