@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import onnx  # noqa: TID253 - a test module may be heavy
@@ -14,7 +15,6 @@ from modeldeps.publish._project import read_project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def _new(model: Path, output: Path, *words: str, name: str = "tiny", version: str = "1.2.3") -> int:
@@ -136,6 +136,15 @@ def test_nothing_is_written_over_other_files(
 def test_an_empty_folder_may_be_there_already(model: Path, tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     assert _new(model, tmp_path / "p") == 0
+
+
+def test_the_empty_folder_may_be_the_one_that_the_user_is_in(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "p").mkdir()
+    monkeypatch.chdir(tmp_path / "p")
+    assert _new(model, Path()) == 0
+    assert sorted(one.name for one in Path().iterdir()) == ["README.md", model.name, "pyproject.toml"]
 
 
 def test_a_corrupt_file_leaves_no_project_behind(

@@ -95,9 +95,11 @@ def new_project(model: Path, output: Path, project: NewProject) -> Path:
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as scratch:
         folder = Path(scratch) / "project"
         _write(folder, found, project)
-        if output.is_dir():
-            output.rmdir()
-        folder.rename(output)
+        if not output.is_dir():
+            folder.rename(output)
+        else:
+            for one in folder.iterdir():  # the folder stays, as it may be the one that the user is in
+                one.rename(output / one.name)
     return output
 
 
