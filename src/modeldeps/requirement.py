@@ -51,7 +51,7 @@ class ModelRequirement:
         try:
             found = Requirement(text)
             name = model_name(found.name)
-        except InvalidRequirement as error:
+        except (InvalidRequirement, RecursionError) as error:
             raise RequirementError(text, str(error).splitlines()[0]) from None
         except InvalidNameError as error:
             raise RequirementError(text, error.sentence) from None

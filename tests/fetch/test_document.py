@@ -146,7 +146,9 @@ def test_a_proxy_of_the_environment_is_asked_with_its_own_credentials(
         ("http://[bad", "a URL that can't be read"),
         ("https://example.com/\x1b[31mred\nline", "https://example.com/\\x1b[31mredline"),
         ("https://example.com/" + "a" * 500, "https://example.com/" + "a" * 277 + "..."),
-        ("file:///srv/models/", "file:///srv/models/"),
+        ("file:///srv/models@2/", "file:///srv/models@2/"),
+        ("https:/user:pass@example.com/a", "https://example.com/a"),
+        ("user:pass@example.com/a", "user://example.com/a"),
     ],
 )
 def test_a_url_is_shown_without_what_is_secret(url: str, shown: str) -> None:

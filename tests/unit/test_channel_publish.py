@@ -301,7 +301,14 @@ def test_files_are_readable_for_a_web_server(channel: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://me:secret@models.example.com/", "s3://bucket/x", "file://host/share"]
+    "url",
+    [
+        "https://me:secret@models.example.com/",
+        "s3://bucket/x",
+        "file://host/share",
+        "http://[x",
+        "file:///a%00b",
+    ],
 )
 def test_a_url_is_no_place_to_publish_to(url: str) -> None:
     with pytest.raises(RemoteChannelError) as caught:

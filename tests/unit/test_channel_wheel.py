@@ -259,6 +259,10 @@ def test_the_wheel_file_must_say_pure_and_any(wheel: bytes, key: str) -> None:
             "Name: modeldeps-digits\nVersion: 2.1.0\nRequires-Dist: a @ https://evil.example/a.whl\n",
             "METADATA: Requires-Dist: expected a name and a specifier",
         ),
+        (
+            f"Name: modeldeps-digits\nVersion: 2.1.0\nRequires-Dist: a; {'(' * 900}os_name == 'a'\n",
+            "METADATA: Requires-Dist: expected a name and a specifier",
+        ),
     ],
 )
 def test_metadata_must_agree_with_the_manifest(metadata: str, reason: str) -> None:

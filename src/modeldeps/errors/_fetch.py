@@ -19,8 +19,9 @@ def redact(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
+        path = parts.path if host or parts.scheme in ("", "file") else parts.path.rpartition("@")[2]
         query = "?***" if parts.query else ""
-        shown = f"{parts.scheme}://{host}{parts.path}{query}" if parts.scheme else f"{parts.path}{query}"
+        shown = f"{parts.scheme}://{host}{path}{query}" if parts.scheme else f"{path}{query}"
     except ValueError:
         return "a URL that can't be read"
     plain = ascii(shown)[1:-1]

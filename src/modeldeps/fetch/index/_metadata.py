@@ -14,6 +14,8 @@ MAX_METADATA = 1 << 20
 """Bytes of a METADATA file, its long description included."""
 MAX_REQUIREMENTS = 1000
 """`Requires-Dist` lines."""
+MAX_NESTING = 50
+"""Opening parentheses in one of them; packaging reads and judges what is nested by recursion."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _wrong_requirements(lines: Sequence[str]) -> list[Problem]:
     problems = []
     for line in lines:
         try:
-            direct = bool(Requirement(line[:1000]).url)
+            direct = line.count("(") > MAX_NESTING or bool(Requirement(line[:1000]).url)
         except InvalidRequirement:
             direct = True
         if direct:

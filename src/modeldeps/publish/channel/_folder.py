@@ -28,8 +28,11 @@ def local_folder(text: str) -> str:
     """Return the folder that a person named, as a path or a `file://` URL. Raises RemoteChannelError."""
     if "://" not in text:
         return text
-    parts = urlsplit(text)
-    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        raise RemoteChannelError(redact(text)) from None
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost") or "%00" in parts.path:
         raise RemoteChannelError(redact(text))
     return url2pathname(parts.path)
 
