@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Sequence
 
+    from modeldeps.progress import Reporter
+
 
 def open_streams() -> None:
     """
@@ -71,6 +73,13 @@ def facts(pairs: Iterable[tuple[str, object]]) -> list[str]:
         lines.append(f"{label:<{width}}  {first}")
         lines += [f"{'':<{width}}  {line}" for line in rest]
     return lines
+
+
+def reporter() -> Reporter:
+    """Return a bar where stderr is a terminal; elsewhere lines, so that notes are seen."""
+    from modeldeps.progress import LineReporter, default_reporter  # noqa: PLC0415 - few commands fetch
+
+    return default_reporter() if sys.stderr.isatty() else LineReporter(sys.stderr)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

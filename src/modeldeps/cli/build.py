@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldeps.cli._output import facts, write
-from modeldeps.progress import LineReporter, default_reporter, format_bytes
+from modeldeps.cli._output import facts, reporter, write
+from modeldeps.progress import format_bytes
 from modeldeps.publish import build_release
 
 if TYPE_CHECKING:
     import argparse
-
-    from modeldeps.progress import Reporter
 
 EPILOG = """\
 examples:
@@ -32,7 +29,7 @@ def configure_parser(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Build, and say what was made."""
-    found = build_release(Path(args.folder), Path(args.output), reporter=_reporter())
+    found = build_release(Path(args.folder), Path(args.output), reporter=reporter())
     manifest = found.manifest
     size = sum(blob.stat().st_size for blob in found.blobs)
     variants = ", ".join(f"{one.name} ({format_bytes(one.size)})" for one in manifest.variants)
@@ -45,8 +42,3 @@ def execute(args: argparse.Namespace) -> int:
     ]
     write("\n".join(facts(pairs)))
     return 0
-
-
-def _reporter() -> Reporter:
-    """Draw a bar on a terminal; elsewhere write lines, so that notes are seen."""
-    return default_reporter() if sys.stderr.isatty() else LineReporter(sys.stderr)

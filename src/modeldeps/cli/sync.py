@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps import environment, project
-from modeldeps.cli._output import add_json, say, table, write, write_json
+from modeldeps.cli._output import add_json, reporter, say, table, write, write_json
 from modeldeps.config import settings
 from modeldeps.errors import ModelNotInstalledError
 from modeldeps.names import model_name
-from modeldeps.progress import LineReporter, default_reporter, format_bytes
+from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from modeldeps.environment import Pointer
     from modeldeps.manifest import Manifest, Variant
-    from modeldeps.progress import Reporter
     from modeldeps.sync import Synced
 
 EPILOG = """\
@@ -52,13 +50,14 @@ def execute(args: argparse.Namespace) -> int:
     from modeldeps.sync import sync  # noqa: PLC0415
 
     found = settings()
-    pointers = _pointers(args.names)
+    asked = channels(found.channels)
+    pointers = _pointers(args.names, asked)
     done = sync(
         pointers,
         _all if args.all_variants else _taken_here,
         store=Store.open(found),
-        channels=channels(found.channels),
-        reporter=_reporter(),
+        channels=asked,
+        reporter=reporter(),
         offline=args.offline or found.offline,
     )
     _tell(done, as_json=args.json)
@@ -74,17 +73,14 @@ def channels(configured: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*configured, *(declaration.channels if declaration else ()))))
 
 
-def _reporter() -> Reporter:
-    return default_reporter() if sys.stderr.isatty() else LineReporter(sys.stderr)
-
-
-def _pointers(names: Sequence[str]) -> tuple[Pointer, ...]:
+def _pointers(names: Sequence[str], channels: Sequence[str]) -> tuple[Pointer, ...]:
     """Return the pointers that were named, or all. Raises ModelNotInstalledError."""
     installed = {one.name: one for one in environment.pointers()}
     wanted = [model_name(name) for name in names] or list(installed)
     for name in wanted:
         if name not in installed:
-            raise ModelNotInstalledError(name, list(installed))
+            index = next((f"{one}simple/" for one in channels), "")
+            raise ModelNotInstalledError(name, list(installed), index=index)
     return tuple(installed[name] for name in dict.fromkeys(wanted))
 
 
