@@ -103,7 +103,7 @@ def test_an_installed_release_that_is_too_old_is_told_with_both_versions(digits:
         modeldeps.load("digits>=2.2")
     assert dict(caught.value.facts)["expected"] == "digits>=2.2"
     assert dict(caught.value.facts)["found"] == "digits 2.1.0"
-    assert caught.value.hint == 'pip install "modeldeps-digits>=2.2"'
+    assert str(caught.value.hint).endswith('/channel/simple/ "modeldeps-digits>=2.2"')
 
 
 def test_a_model_that_is_not_installed_names_what_is_and_the_typo(digits: Installed) -> None:
@@ -112,7 +112,24 @@ def test_a_model_that_is_not_installed_names_what_is_and_the_typo(digits: Instal
     assert caught.value.hint == "did you mean 'digits'?"
     with pytest.raises(ModelNotInstalledError) as caught:
         modeldeps.load("segment>=1")
-    assert caught.value.hint == 'pip install "modeldeps-segment>=1"'
+    assert str(caught.value.hint).endswith('/channel/simple/ "modeldeps-segment>=1"')
+
+
+def test_the_command_that_installs_a_model_names_the_channel_of_the_user(
+    digits: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELDEPS_CHANNELS", "https://models.example.com/ https://b.example/")
+    index = "--extra-index-url https://models.example.com/simple/"
+    with pytest.raises(ModelNotInstalledError) as missing:
+        modeldeps.load("segment")
+    assert missing.value.hint == f"pip install {index} modeldeps-segment"
+    with pytest.raises(ModelVersionError) as older:
+        modeldeps.load("digits>=2.2")
+    assert older.value.hint == f'pip install {index} "modeldeps-digits>=2.2"'
+    monkeypatch.setenv("MODELDEPS_CHANNELS", "https://user:secret@models.example.com/")
+    with pytest.raises(ModelNotInstalledError) as private:
+        modeldeps.load("segment")
+    assert private.value.hint == "pip install modeldeps-segment"
 
 
 @pytest.mark.parametrize("text", ["digits[cuda]", "digits; python_version > '3'", "", "digits @ file:///x"])

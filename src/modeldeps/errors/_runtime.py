@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def _install(requirement: str, index: str) -> str:
+    """Return the command that installs a pointer package; a URL with a user name is left out."""
+    option = f"--extra-index-url {index} " if index and "@" not in index else ""
+    return f"pip install {option}{requirement}"
+
+
 def _several(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "none"
 
@@ -17,12 +23,14 @@ def _several(names: Sequence[str]) -> str:
 class ModelNotInstalledError(ModelDepsError):
     """No pointer package of that model is in this environment."""
 
-    def __init__(self, name: str, installed: Sequence[str], *, requirement: str = "") -> None:
+    def __init__(
+        self, name: str, installed: Sequence[str], *, requirement: str = "", index: str = ""
+    ) -> None:
         from difflib import get_close_matches  # noqa: PLC0415 - load() waits for what this module imports
 
         close = get_close_matches(name, installed, n=1)
         wanted = f"modeldeps-{requirement or name}"
-        install = f'pip install "{wanted}"' if wanted != f"modeldeps-{name}" else f"pip install {wanted}"
+        install = _install(f'"{wanted}"' if wanted != f"modeldeps-{name}" else wanted, index)
         super().__init__(
             f"no model {name!r} is installed in this environment",
             ("installed", _several(installed)),
@@ -35,13 +43,13 @@ class ModelVersionError(ModelDepsError):
 
     exit_status = FOUND_WRONG
 
-    def __init__(self, name: str, specifier: str, found: str, location: object) -> None:
+    def __init__(self, name: str, specifier: str, found: str, location: object, *, index: str = "") -> None:
         super().__init__(
             f"the installed release of {name!r} is not one that was asked for",
             ("expected", f"{name}{specifier}"),
             ("found", f"{name} {found}"),
             ("in", location),
-            hint=f'pip install "modeldeps-{name}{specifier}"',
+            hint=_install(f'"modeldeps-{name}{specifier}"', index),
         )
 
 

@@ -78,10 +78,17 @@ def find(requirement: str) -> Pointer:
     pointer = environment.find(asked.name)
     if pointer is None:
         installed = [one.name for one in environment.pointers()]
-        raise ModelNotInstalledError(asked.name, installed, requirement=str(asked))
+        raise ModelNotInstalledError(asked.name, installed, requirement=str(asked), index=_index())
     if not satisfies(pointer.version, asked.specifier):
-        raise ModelVersionError(asked.name, asked.specifier, pointer.version, pointer.location)
+        raise ModelVersionError(
+            asked.name, asked.specifier, pointer.version, pointer.location, index=_index()
+        )
     return pointer
+
+
+def _index() -> str:
+    """Return the index of the user's first channel, where installers find pointer packages, or nothing."""
+    return next((f"{one}simple/" for one in settings().channels), "")
 
 
 @dataclass(frozen=True)
