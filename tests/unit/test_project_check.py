@@ -298,6 +298,7 @@ def test_a_channel_that_is_down_is_told_and_names_are_not_judged(tmp_path: Path)
     (finding,) = _errors(tmp_path, _with("http://127.0.0.1:9/", "digist"))
     assert finding.key == "tool.modeldeps.channels"
     assert finding.message.startswith("http://127.0.0.1:9/: could not fetch")
+    assert finding.message.endswith("connection refused")
 
 
 @pytest.fixture

@@ -45,9 +45,8 @@ def _reach(urls: Sequence[str]) -> tuple[dict[Channel, tuple[str, ...]], list[Fi
         try:
             reached[channel] = channel.models()
         except ModelDepsError as error:
-            failed.append(
-                Finding("tool.modeldeps.channels", f"{redact(url)}: {error.sentence}", error.hint or "")
-            )
+            words = "; ".join([error.sentence, *(value for _, value in error.facts)])
+            failed.append(Finding("tool.modeldeps.channels", f"{redact(url)}: {words}", error.hint or ""))
     return reached, failed
 
 
