@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -263,3 +264,13 @@ def test_a_hostile_file_with_a_million_problems_gets_an_error_that_can_be_read()
         parse(data)
     assert len(caught.value.problems) == 1000
     assert len(str(caught.value)) < 100_000
+
+
+def test_a_hostile_file_with_many_variants_and_many_shared_files_is_judged_quickly() -> None:
+    value = good()
+    [one] = value["variants"]
+    value["variants"] = [{**one, "name": f"v{number}"} for number in range(20_000)]
+    value["files"] = [{"path": f"f{number}", "size": 1, "sha256": DIGEST} for number in range(20_000)]
+    start = time.process_time()
+    assert problems(value) == {"variants": "expected 1 to 1000 variants, found 20000"}
+    assert time.process_time() - start < 20

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from modeldeps.digest import is_sha256
 from modeldeps.errors import InvalidNameError
 from modeldeps.names import normalize
 from modeldeps.requirement import plain_clauses
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_TEXT = 100_000
 MAX_LINE = 1_000
@@ -179,3 +183,37 @@ def _part(part: str) -> str | None:
     if part[-1] in ". " or part[0] == " ":
         return "a part of it begins or ends with a space, or ends with a dot"
     return f"{part!r} is a device on Windows" if part.split(".", maxsplit=1)[0].lower() in _DEVICES else None
+
+
+class Places:
+    """Paths below one folder, and below those of `around`: no two may be one place, on any system."""
+
+    def __init__(self, around: Places | None = None) -> None:
+        self._around = around
+        self._files: dict[str, str] = {}
+        self._folders: dict[str, str] = {}
+
+    def clash(self, paths: Iterable[str]) -> str | None:
+        """Add paths; say which two would be one where case is folded, or a file and a folder at once."""
+        return next(filter(None, map(self._add, paths)), None)
+
+    def _add(self, path: str) -> str | None:
+        folded = unicodedata.normalize("NFC", path.casefold())
+        if other := self.file(folded):
+            return f"{other!r} and {path!r} are one file where case does not count"
+        if below := self.below(folded):
+            return f"{path!r} is a file, and a folder of {below!r}"
+        self._files[folded] = path
+        while folded := folded.rpartition("/")[0]:
+            if above := self.file(folded):
+                return f"{above!r} is a file, and a folder of {path!r}"
+            self._folders.setdefault(folded, path)
+        return None
+
+    def file(self, folded: str) -> str | None:
+        """Return the path of a file, as it was written."""
+        return self._files.get(folded) or (self._around.file(folded) if self._around else None)
+
+    def below(self, folded: str) -> str | None:
+        """Return a path below a folder."""
+        return self._folders.get(folded) or (self._around.below(folded) if self._around else None)

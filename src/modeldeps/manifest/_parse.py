@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import TYPE_CHECKING, TypeVar
 
 from modeldeps.errors import ManifestError, Problem
@@ -37,6 +36,8 @@ MAX_SIZE = 1 << 50
 """Bytes of one file of a payload."""
 MAX_CHUNK = 64 << 20
 """Bytes of one chunk; a chunk is held in memory while it is checked."""
+MAX_VARIANTS = 1000
+"""Variants of one release; each is compared with the shared files."""
 MAX_RANK = 64
 """Dimensions of a tensor."""
 
@@ -290,7 +291,8 @@ def _scalar(reader: Reader) -> Scalar:
 def _consistent(manifest: Manifest, reader: Reader) -> None:
     """Check what spans several keys."""
     names = [one.name for one in manifest.variants]
-    reader.problem(None if names else "expected at least one variant", "variants")
+    fine = 0 < len(names) <= MAX_VARIANTS
+    reader.problem(None if fine else f"expected 1 to {MAX_VARIANTS} variants, found {len(names)}", "variants")
     reader.problem(_twice(names), "variants")
     reader.problem(_twice([one.name for one in manifest.inputs]), "inputs")
     reader.problem(_twice([one.name for one in manifest.outputs]), "outputs")
@@ -298,9 +300,12 @@ def _consistent(manifest: Manifest, reader: Reader) -> None:
     if sorted(manifest.default) != sorted(names):
         reader.problem(f"expected each of {', '.join(names)} once", "default")
     shared = [*manifest.files, *(file for one in manifest.examples for file in (one.inputs, one.outputs))]
-    for index, one in enumerate(manifest.variants):
+    places = _checks.Places()
+    clash = places.clash(file.path for file in shared)
+    for index, one in enumerate(manifest.variants[:MAX_VARIANTS]):
         key = f"variants[{index}]"
-        _add(reader, f"{key}.files", _clash([*one.files, *shared]))
+        own = _checks.Places(places).clash(file.path for file in one.files)
+        _add(reader, f"{key}.files", clash or own)
         if one.entry not in {file.path for file in one.files}:
             _add(reader, f"{key}.entry", _checks.expected("the path of one of its files", one.entry))
     _known(reader, "metrics", manifest.metrics, lambda one: [one.variant] if one.variant else [], names)
@@ -315,9 +320,10 @@ def _add(reader: Reader, key: str, message: str | None) -> None:
 def _known(
     reader: Reader, key: str, entries: Iterable[T], mentioned: Callable[[T], list[str]], names: list[str]
 ) -> None:
+    known = set(names)
     for index, one in enumerate(entries):
         for name in mentioned(one):
-            if name not in names:
+            if name not in known:
                 _add(reader, f"{key}[{index}]", _checks.expected("the name of a variant", name))
 
 
@@ -327,20 +333,4 @@ def _twice(names: Iterable[str]) -> str | None:
         if one in seen:
             return f"{one!r} stands twice"
         seen.add(one)
-    return None
-
-
-def _clash(files: Iterable[File]) -> str | None:
-    """Say which two paths would be one place on a system that folds case, or a file and a folder at once."""
-    taken: dict[str, str] = {}
-    for file in files:
-        folded = unicodedata.normalize("NFC", file.path.casefold())
-        if folded in taken:
-            return f"{taken[folded]!r} and {file.path!r} are one file where case does not count"
-        taken[folded] = file.path
-    for folded, path in taken.items():
-        parts = folded.split("/")
-        for depth in range(1, len(parts)):
-            if (above := "/".join(parts[:depth])) in taken:
-                return f"{taken[above]!r} is a file, and a folder of {path!r}"
     return None
