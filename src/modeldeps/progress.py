@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -80,9 +81,10 @@ class LineReporter(Reporter):
         self.note(f"{label} ({format_bytes(total)})" if total is not None else label)
 
     def note(self, text: str) -> None:
-        """Write the line."""
-        self._stream.write(f"{text}\n")
-        self._stream.flush()
+        """Write the line; a stream that can't be written stops no work."""
+        with contextlib.suppress(OSError):
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
 
 
 def progress_line(label: str, done: int, total: int | None, seconds: float) -> str:

@@ -80,3 +80,14 @@ def test_plain_lines_say_what_begins() -> None:
     lines.advance(2000)
     lines.end()
     assert stream.getvalue() == "digits (2.0 kB)\n"
+
+
+def test_a_stream_that_is_full_stops_no_work() -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    lines = LineReporter(Full())
+    lines.begin("digits 2.1.0", total=5)
+    lines.note("a source failed")
+    lines.end()

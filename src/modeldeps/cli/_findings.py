@@ -74,7 +74,7 @@ def _python() -> Finding:
 def _runtime(here: Machine) -> Iterator[Finding]:
     match here.runtime:
         case Absent(reason, None):
-            hint = 'pip install "modeldeps[cpu]", or "modeldeps[cuda]" for NVIDIA devices'
+            hint = 'pip install "modeldeps[cpu]"  # [cuda] for NVIDIA devices'
             yield Finding(NOTE, "onnxruntime", reason, hint)
         case Absent(reason, hint):
             yield Finding(WRONG, "onnxruntime", reason, hint)

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _BROKEN = r": (NO_SUCHFILE|NO_MODEL|INVALID_PROTOBUF|INVALID_GRAPH) :"
 """Failures of the file, whatever the provider."""
+_RELEASED = (
+    "these are the bytes that were released; tell the publisher, and ask for another release meanwhile"
+)
+"""What helps where a proved file can't be opened."""
 _FAILURE = r"\b(CUDA|CUDNN|CUBLAS|CUFFT) failure -?\d+: [^;]*"
 
 
@@ -59,7 +63,7 @@ def open_session(entry: Entry, provider: str, runtime: Runtime, options: object)
     except Exception as error:
         reason = _line(error)
         if provider == "cpu" or re.search(_BROKEN, reason):
-            hint = _newer(reason)
+            hint = _newer(reason) or (_RELEASED if re.search(_BROKEN, reason) else None)
             raise OpenError(entry.model, entry.variant, entry.file, reason, hint=hint) from error
         return Fails(f"ONNX Runtime refused: {reason}")
     first = session.get_providers()[0]

@@ -45,7 +45,7 @@ def _missing(decision: Decision, runtime: Absent, manifest: Manifest) -> Runtime
     package = distribution_name(manifest.name)
     cuda = any("cuda" in one.providers for one in manifest.variants)
     extra = "cuda" if decision.provider == "cuda" else "cpu"
-    other = " ([cuda] for NVIDIA devices)" if cuda and extra == "cpu" else ""
+    other = "  # [cuda] for NVIDIA devices" if cuda and extra == "cpu" else ""
     install = f'pip install "{package}[{extra}]"{other}'
     hint = f"{CLEAR} && {install}" if runtime.hint else install
     return RuntimeMissingError(decision.model, runtime.reason, hint)
