@@ -119,8 +119,8 @@ def settings_page() -> str:
         "|---|---|",
         *(f"| `{name}` | {meaning} |" for name, meaning in sorted(VARIABLES.items())),
         "",
-        "A switch understands `1`, `true`, `yes`, `on` and `0`, `false`, `no`, `off`. `load()` sets",
-        "`ORT_DISABLE_TELEMETRY=1` for its process unless the variable is set already.",
+        "A switch understands `1`, `true`, `yes`, `on` and `0`, `false`, `no`, `off`; another word is an error.",
+        "`load()` sets `ORT_DISABLE_TELEMETRY=1` for its process unless the variable is set already.",
     ]
     return "\n".join(lines)
 

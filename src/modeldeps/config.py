@@ -77,8 +77,8 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
         channels=_each(_channel, "channels", table.texts("channels"), problems)
         if channels is None
         else _each(_channel, "MODELDEPS_CHANNELS", channels.split(), wrong),
-        offline=_flag(variables.get("MODELDEPS_OFFLINE"), default=table.flag("offline", default=False)),
-        prefetch=_flag(variables.get("MODELDEPS_PREFETCH"), default=table.flag("prefetch", default=True)),
+        offline=_flag(variables, "MODELDEPS_OFFLINE", wrong, default=table.flag("offline", default=False)),
+        prefetch=_flag(variables, "MODELDEPS_PREFETCH", wrong, default=table.flag("prefetch", default=True)),
         provider=variables.get("MODELDEPS_PROVIDER") or table.text("provider") or "auto",
     )
     if wrong:
@@ -164,11 +164,14 @@ def _or_problem(read: Callable[[str], T], key: str, text: str, problems: list[Pr
         return None
 
 
-def _flag(text: str | None, *, default: bool) -> bool:
-    """Read a switch; words that are neither yes nor no leave the default."""
-    word = "" if text is None else text.strip().lower()
-    if text is None or word not in _FALSE | _TRUE:
+def _flag(variables: Mapping[str, str], key: str, problems: list[Problem], *, default: bool) -> bool:
+    """Read a switch; a word that is neither yes nor no is a problem, not the network's permission."""
+    text = variables.get(key)
+    if text is None:
         return default
+    word = text.strip().lower()
+    if word not in _FALSE | _TRUE:
+        problems.append(Problem(key, f"expected 1 or 0, found {text!r}"))
     return word in _TRUE
 
 

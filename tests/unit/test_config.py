@@ -72,9 +72,11 @@ NOBODY = "~nobody-has-this-name/x"
         ("MODELDEPS_STORES", f"/one{os.pathsep}{NOBODY}"),
         ("MODELDEPS_CHANNELS", f"https://a.example {NOBODY}"),
         ("MODELDEPS_CONFIG", NOBODY),
+        ("MODELDEPS_OFFLINE", "maybe"),
+        ("MODELDEPS_PREFETCH", "2"),
     ],
 )
-def test_a_variable_with_a_place_that_cannot_be_is_named(variable: str, value: str, tmp_path: Path) -> None:
+def test_a_variable_with_a_value_that_cannot_be_is_named(variable: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the environment has 1 problem") as caught:
         settings({"MODELDEPS_CONFIG": str(tmp_path / "none.toml"), variable: value})
     assert [problem.key for problem in caught.value.problems] == [variable]
