@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,20 @@ def test_offline_the_index_reads_folders_alone(channel: Path) -> None:
 def test_a_model_that_no_channel_has_is_told(channel: Path) -> None:
     with pytest.raises(ModelDepsError, match="no release of nothing"):
         Index().solve(_question(channel, "nothing"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the program that listens is a script")
+def test_a_channels_password_is_not_among_the_words_that_everybody_can_list(tmp_path: Path) -> None:
+    program, heard = tmp_path / "uv", tmp_path / "heard.json"
+    program.write_text(
+        f"#!{sys.executable}\nimport json, pathlib, sys\n"
+        f"pathlib.Path({str(heard)!r}).write_text(json.dumps([sys.argv, sys.stdin.read()]))\n"
+        "print('modeldeps-digits==2.1.0')\n"
+    )
+    program.chmod(0o755)
+    url = "https://me:secret@models.example.com/"
+    asked = Question((ModelRequirement.parse("digits"),), (), (url,), folder=tmp_path)
+    assert Uv(str(program)).solve(asked) == {"digits": "2.1.0"}
+    words, said = json.loads(heard.read_text())
+    assert not any("secret" in word for word in words)
+    assert f"{url}simple/" in said

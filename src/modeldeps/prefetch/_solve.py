@@ -65,10 +65,11 @@ class Pip:
         """Let pip report what it would install (its installation report, version 1)."""
         words = [sys.executable, "-I", "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed"]
         words += ["--only-binary", ":all:", *self.indexes]
-        words += _sources(question, "--extra-index-url", closed=self.closed)
         with tempfile.TemporaryDirectory(prefix="modeldeps-") as folder:
             report = Path(folder) / "report.json"  # stdout may hold more than the report
-            words += ["--report", str(report), *_constraints(question, folder), *question.requirements]
+            asked = Path(folder) / "requirements.txt"
+            asked.write_text(_asked(question, closed=self.closed), encoding="utf-8")
+            words += ["--report", str(report), *_constraints(question, folder), "--requirement", str(asked)]
             _run(self.name, words, question.folder)
             said = report.read_bytes() if report.exists() else b""
         try:
@@ -93,8 +94,7 @@ class Uv:
         """Let uv compile the requirements, with the settings of the project's `[tool.uv]`."""
         words = [self.program, "pip", "compile", "-", "--quiet", "--no-header", "--no-annotate"]
         words += ["--python", sys.executable, "--only-binary", ":all:", *self.indexes]
-        words += _sources(question, "--index", closed=self.closed)
-        asked = "\n".join(question.requirements)
+        asked = _asked(question, closed=self.closed)
         with tempfile.TemporaryDirectory(prefix="modeldeps-") as folder:
             said = _run(self.name, [*words, *_constraints(question, folder)], question.folder, asked=asked)
         pins = (line.split(";")[0].strip().partition("==") for line in said.splitlines())
@@ -122,16 +122,21 @@ def solvers(frontend: Frontend, *, offline: bool = False) -> tuple[Solver, ...]:
     return (Pip(frontend.indexes, frontend.closed), Index())
 
 
-def _sources(question: Question, option: str, *, closed: bool) -> Iterator[str]:
-    """Yield the words that name the channels; as pages of links where the user forbade every index."""
+def _asked(question: Question, *, closed: bool) -> str:
+    """Return a requirements file: the channels, whose URLs `ps` would show as words, and what is asked."""
+    return "\n".join([*_sources(question, closed=closed), *question.requirements, ""])
+
+
+def _sources(question: Question, *, closed: bool) -> Iterator[str]:
+    """Yield the lines that name the channels; as pages of links where the user forbade every index."""
     if closed:
         yield "--no-index"
     for url in question.channels:
         if closed:
             for model in question.models:
-                yield from ("--find-links", f"{url}simple/{distribution_name(model.name)}/")
+                yield f"--find-links {url}simple/{distribution_name(model.name)}/"
         else:
-            yield from (option, f"{url}simple/")
+            yield f"--extra-index-url {url}simple/"
 
 
 def _models(found: Mapping[str, str]) -> dict[str, str]:
