@@ -61,12 +61,12 @@ def test_options_about_indexes_are_handed_on_with_absolute_paths() -> None:
         "--pre",
         ".",
     )
-    found = frontend(PIP, words, folder=Path("/work"))
+    found = frontend(PIP, words, folder=Path("/home/me"))
     assert found
     assert found.indexes == (
-        *("-f", str(Path("/work/wheels"))),
+        *("-f", str(Path("/home/me/wheels"))),
         *("--index-url", "https://a.example/s"),
-        *("-i", str(Path("/work/x"))),
+        *("-i", str(Path("/home/me/x"))),
     )
 
 

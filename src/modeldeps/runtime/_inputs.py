@@ -129,7 +129,7 @@ def _as_finite(converted: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> 
 def _dtype_error(model: str, slot: Slot, found: np.ndarray[Any, Any]) -> InputError:
     expected = str(slot)
     hint = None
-    if found.dtype.kind in "biufc" and slot.dtype is not None:
+    if found.dtype.kind in "biuf" and slot.dtype is not None:
         hint = f'{slot.name}.astype("{slot.kind}") converts it'
     return InputError.value(model, slot.name, expected, f"{found.dtype} {spell(found.shape)}", hint=hint)
 
