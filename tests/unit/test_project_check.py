@@ -363,3 +363,10 @@ def test_the_command_writes_json(channel: Path, tmp_path: Path, capsys: pytest.C
 def test_a_marker_that_compares_what_cannot_be_compared_is_left_to_the_installer(tmp_path: Path) -> None:
     listed = '["onnxruntime-gpu; sys_platform ~= \'x\'", "modeldeps-digits[cpu]"]'
     assert _errors(tmp_path, STATIC.replace("[]", listed)) == []
+
+
+@pytest.mark.parametrize("key", ["build-system", "project", "tool"])
+def test_a_value_where_a_table_belongs_is_found(tmp_path: Path, key: str) -> None:
+    (found,) = _errors(tmp_path, f"{key} = 3\n")
+    assert (found.key, found.message) == (key, "expected a table, found int")
+    assert found.hint == f"write [{key}] on a line of its own"

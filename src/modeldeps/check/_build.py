@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from modeldeps.check._finding import Finding, Project
@@ -72,6 +73,16 @@ def check_twice(project: Project) -> Iterator[Finding]:
         if plain and model.name in declared:
             message = f"{model.name!r} stands here and in tool.modeldeps.models; installers obey both"
             yield Finding(key, message, "keep one of them", level="note")
+
+
+def check_tables(project: Project) -> Iterator[Finding]:
+    """Find values where tables belong: every tool passes over what they were meant to say."""
+    for key in ("build-system", "project", "tool"):
+        value = project.pyproject.document.get(key, {})
+        if not isinstance(value, Mapping):
+            yield Finding(
+                key, f"expected a table, found {type(value).__name__}", f"write [{key}] on a line of its own"
+            )
 
 
 def check_nothing(project: Project) -> Iterator[Finding]:

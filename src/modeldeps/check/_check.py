@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeldeps.check._build import check_backend, check_nothing, check_table_name, check_twice
+from modeldeps.check._build import check_backend, check_nothing, check_table_name, check_tables, check_twice
 from modeldeps.check._channels import check_channels
 from modeldeps.check._finding import Finding, Project
 from modeldeps.check._installed import check_installed
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CHECKS: tuple[Callable[[Project], Iterator[Finding]], ...] = (
     check_nothing,
+    check_tables,
     check_table_name,
     check_backend,
     check_twice,
