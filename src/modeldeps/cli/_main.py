@@ -27,7 +27,7 @@ COMMANDS = {
     "list": "list the models of this environment",
     "show": "show a model's card",
     "doctor": "check this environment",
-    "cache": "look at the store",
+    "cache": "look at the store, and keep it in order",
     "demo": "go the whole path on real digits",
 }
 """Every command, with its line in the help; each is a module of this package."""

@@ -1,17 +1,12 @@
-"""`modeldeps cache`: look at the store."""
+"""`modeldeps cache`: look at the store, and keep it in order."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+import importlib
 
-from modeldeps.cli._output import add_json, facts, write, write_json
-from modeldeps.config import settings
-from modeldeps.progress import format_bytes
-
-if TYPE_CHECKING:
-    import argparse
-
-    from modeldeps.store import Store, Usage
+ACTIONS = ("info", "path")
+"""Every action, as the help lists them; each is the module `_cache_<action>` of this package."""
 
 EPILOG = """\
 examples:
@@ -23,52 +18,21 @@ examples:
 def configure_parser(parser: argparse.ArgumentParser) -> None:
     """Take what to do with the store."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, dest="action")
-    info = actions.add_parser(
-        "info", help="what the store holds, and where it is", description="What it holds."
-    )
-    add_json(info)
-    actions.add_parser("path", help="write the store's folder", description="Write the store's folder.")
+    for name in ACTIONS:
+        module = importlib.import_module(f"modeldeps.cli._cache_{name}")
+        line: str = module.HELP
+        action = actions.add_parser(
+            name,
+            help=line,
+            description=f"{line[0].upper()}{line[1:]}.",
+            epilog=module.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.configure_parser(action)
+        action.set_defaults(execute_action=module.execute)
 
 
 def execute(args: argparse.Namespace) -> int:
-    """Tell about the store; nothing is made."""
-    from modeldeps.store import Store  # noqa: PLC0415
-
-    store = Store.open(settings())
-    if args.action == "path":
-        write(str(store.root))
-        return 0
-    usage = store.usage()
-    if args.json:
-        write_json(_json(store, usage))
-        return 0
-    for line in facts(_pairs(store, usage)):
-        write(line)
-    return 0
-
-
-def _json(store: Store, usage: Usage) -> dict[str, object]:
-    return {
-        "path": str(store.root),
-        "stores": [str(one) for one in store.layers],
-        "writable": store.is_writable(),
-        "free": store.free(),
-        "blobs": usage.blobs,
-        "bytes": usage.blob_bytes,
-        "models": usage.models,
-        "partial": usage.partial,
-        "partial_bytes": usage.partial_bytes,
-    }
-
-
-def _pairs(store: Store, usage: Usage) -> list[tuple[str, object]]:
-    free = store.free()
-    return [
-        ("store", store.root),
-        ("read-only stores", "\n".join(map(str, store.layers))),
-        ("writable", "yes" if store.is_writable() else "no"),
-        ("free", "unknown" if free is None else format_bytes(free)),
-        ("models", usage.models),
-        ("blobs", f"{usage.blobs} ({format_bytes(usage.blob_bytes)})"),
-        ("interrupted", f"{usage.partial} ({format_bytes(usage.partial_bytes)})" if usage.partial else ""),
-    ]
+    """Do one action; its module tells what it returns."""
+    status: int = args.execute_action(args)
+    return status
