@@ -31,8 +31,24 @@ class Request:
     @property
     def start(self) -> int:
         """Offset of the first byte that was asked for."""
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
-        return int(found[1]) if found else 0
+        return self._range[0]
+
+    @property
+    def end(self) -> int | None:
+        """Offset after the last byte that was asked for, or None."""
+        return self._range[1]
+
+    @property
+    def is_range(self) -> bool:
+        """Not all of it was asked for."""
+        return self._range != (0, None)
+
+    @property
+    def _range(self) -> tuple[int, int | None]:
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
+        if not found:
+            return 0, None
+        return int(found[1]), int(found[2]) + 1 if found[2] else None
 
 
 @dataclass
@@ -118,29 +134,28 @@ class Handler(BaseHTTPRequestHandler):
 def serve(handler: Handler, data: bytes) -> None:
     """Serve well, ranges too."""
     start = handler.request_record.start
-    if not start:
-        handler.head(200, Content_Length=len(data))
-    elif start >= len(data):
+    if start and start >= len(data):
         handler.head(416, Content_Range=f"bytes */{len(data)}", Content_Length=0)
     else:
-        total = len(data)
-        handler.head(206, Content_Length=total - start, Content_Range=f"bytes {start}-{total - 1}/{total}")
-    handler.body(data[start:])
+        handler.body(promise(handler, data))
+
+
+def promise(handler: Handler, data: bytes) -> bytes:
+    """Send the head of an answer; return the bytes that were asked for."""
+    record, total = handler.request_record, len(data)
+    start, end = record.start, total if record.end is None else min(record.end, total)
+    if record.is_range:
+        handler.head(206, Content_Length=end - start, Content_Range=f"bytes {start}-{end - 1}/{total}")
+    else:
+        handler.head(200, Content_Length=total)
+    return data[start:end]
 
 
 def cut(after: int) -> Fault:
     """Promise everything, send `after` bytes, close."""
 
     def answer(handler: Handler, data: bytes) -> None:
-        start = handler.request_record.start
-        total = len(data)
-        if start:
-            handler.head(
-                206, Content_Length=total - start, Content_Range=f"bytes {start}-{total - 1}/{total}"
-            )
-        else:
-            handler.head(200, Content_Length=total)
-        handler.body(data[start : start + after])
+        handler.body(promise(handler, data)[:after])
         handler.hang_up()
 
     return answer

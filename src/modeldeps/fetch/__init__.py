@@ -5,6 +5,6 @@ from __future__ import annotations
 from modeldeps.fetch._document import read_url
 from modeldeps.fetch._fetch import Fetched, fetch
 from modeldeps.fetch._sources import blob_url, sources
-from modeldeps.fetch._transport import Body, Transport
+from modeldeps.fetch._transport import Block, Body, Request, Transport
 
-__all__ = ["Body", "Fetched", "Transport", "blob_url", "fetch", "read_url", "sources"]
+__all__ = ["Block", "Body", "Fetched", "Request", "Transport", "blob_url", "fetch", "read_url", "sources"]

@@ -14,6 +14,7 @@ from modeldeps.errors import (
 )
 from modeldeps.fetch._open import transport
 from modeldeps.fetch._retry import Patience
+from modeldeps.fetch._transport import Request
 from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read_url(url: str, *, limit: int, headers: Mapping[str, str] | None = None) 
 
 def _read(url: str, limit: int, headers: dict[str, str]) -> bytes:
     data = bytearray()
-    with transport(url).open(url, headers=headers) as body:
+    with transport(url).open(Request(url, headers=headers)) as body:
         _bound(url, body.size or 0, limit)
         for block in body.blocks:
             data += block

@@ -18,6 +18,7 @@ from modeldeps.fetch._open import transport
 from modeldeps.fetch._origin import Origin
 from modeldeps.fetch._retry import Patience
 from modeldeps.fetch._sources import sources
+from modeldeps.fetch._transport import Request
 from modeldeps.progress import Reporter, format_bytes
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class _Run:
     def _stream(self, url: str, landing: Landing) -> None:
         """Take what one request brings. Raises SourceError where that is not all that lacks."""
         size = landing.file.size
-        with transport(url).open(url, start=landing.position) as body:
+        with transport(url).open(Request(url, landing.position)) as body:
             if body.size not in (None, size):
                 raise RefusedError(url, f"it has {body.size} bytes, the manifest says {size}")
             self._copy(url, body, landing)

@@ -9,18 +9,20 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError
-from modeldeps.fetch._transport import MAX_BLOCK, Body
+from modeldeps.fetch._transport import MAX_BLOCK, Body, Request, open_in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from modeldeps.errors import SourceError
 
 
 class FileTransport:
     """Open `file://` URLs."""
 
-    def open(self, url: str, *, start: int = 0, headers: dict[str, str] | None = None) -> Body:
+    def open(self, request: Request) -> Body:
         """Open a regular file; a device, a pipe or a folder is refused."""
-        del headers  # a file has no use for them
+        url, start = request.url, request.start
         path = file_path(url)
         try:
             # a pipe must not block the open
@@ -35,17 +37,23 @@ class FileTransport:
             raise RefusedError(url, "it is not a regular file")
         stream = os.fdopen(handle, "rb", buffering=0)
         stream.seek(start)
-        return Body(start, status.st_size, _blocks(stream, url), stream.close)
+        end = status.st_size if request.end is None else request.end
+        return Body(start, status.st_size, _blocks(stream, url, end - start), stream.close)
+
+    def open_each(self, requests: Iterable[Request]) -> Iterator[Body | SourceError]:
+        """Open several files in order."""
+        return open_in_turn(self, requests)
 
 
-def _blocks(stream: IO[bytes], url: str) -> Iterator[bytes]:
-    while True:
+def _blocks(stream: IO[bytes], url: str, count: int) -> Iterator[bytes]:
+    while count > 0:
         try:
-            block = stream.read(MAX_BLOCK)
+            block = stream.read(min(MAX_BLOCK, count))
         except OSError as error:
             raise BrokenTransferError(url, _words(error)) from None
         if not block:
             return
+        count -= len(block)
         yield block
 
 

@@ -11,12 +11,14 @@ from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError, r
 from modeldeps.fetch import _reasons
 from modeldeps.fetch._origin import Origin, split_credentials
 from modeldeps.fetch._pace import Pace
-from modeldeps.fetch._transport import MAX_BLOCK, Body
+from modeldeps.fetch._transport import MAX_BLOCK, Body, Request, open_in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from urllib3 import BaseHTTPResponse, PoolManager
+
+    from modeldeps.errors import SourceError
 
 MAX_REDIRECTS = 10
 MAX_KEPT = 16
@@ -42,17 +44,22 @@ class HttpTransport:
     def __init__(self) -> None:
         self._pools: dict[str, PoolManager] = {}
 
-    def open(self, url: str, *, start: int = 0, headers: Mapping[str, str] | None = None) -> Body:
-        """Ask for a URL from a byte on, through redirects."""
-        wanted = {"User-Agent": f"modeldeps/{__version__}", **(headers or {}), "Accept-Encoding": "identity"}
-        if start:
-            wanted["Range"] = f"bytes={start}-"
-        response, final = self._follow(url, wanted)
+    def open(self, request: Request) -> Body:
+        """Ask for a URL, or a range of it, through redirects."""
+        wanted = {"User-Agent": f"modeldeps/{__version__}", **request.headers, "Accept-Encoding": "identity"}
+        if request.start or request.end is not None:
+            last = "" if request.end is None else request.end - 1
+            wanted["Range"] = f"bytes={request.start}-{last}"
+        response, final = self._follow(request.url, wanted)
         try:
-            return _body(response, final, start)
+            return _body(response, final, request)
         except BaseException:
             response.close()
             raise
+
+    def open_each(self, requests: Iterable[Request]) -> Iterator[Body | SourceError]:
+        """Ask for several URLs in order."""
+        return open_in_turn(self, requests)
 
     def _follow(self, url: str, headers: Mapping[str, str]) -> tuple[BaseHTTPResponse, str]:
         """Return the first answer that is no redirect, and the URL that gave it."""
@@ -127,7 +134,7 @@ def _target(url: str, location: str | None) -> str:
     return split_credentials(target)[0]
 
 
-def _body(response: BaseHTTPResponse, url: str, start: int) -> Body:
+def _body(response: BaseHTTPResponse, url: str, asked: Request) -> Body:
     """Check the head of an answer and return its body."""
     status, headers = response.status, response.headers
     if status in (404, 410):
@@ -135,21 +142,30 @@ def _body(response: BaseHTTPResponse, url: str, start: int) -> Body:
     if status in _BUSY:
         wait = _reasons.retry_after(headers.get("Retry-After"))
         raise BrokenTransferError(url, f"{status} {_reasons.phrase(status)}", retry_after=wait)
-    if status != _WHOLE and not (status == _PART and start):
+    if status != _WHOLE and not (status == _PART and (asked.start or asked.end is not None)):
         raise RefusedError(url, f"{status} {_reasons.phrase(status)}")
     if (coding := headers.get("Content-Encoding", "identity").strip().lower()) not in ("", "identity"):
         raise RefusedError(url, f"it sends the bytes encoded ({ascii(coding)[:40]}), which was not asked for")
     if status == _PART:
-        return Body(start, _range(url, headers, start), _blocks(response, url), response.close)
+        return Body(asked.start, _range(url, headers, asked), _blocks(response, url), response.close)
     return Body(0, _length(headers.get("Content-Length")), _blocks(response, url), response.close)
 
 
-def _range(url: str, headers: Mapping[str, str], start: int) -> int | None:
-    """Return the whole size that a 206 answer states (RFC 9110, section 14.4), its offset checked."""
+def _range(url: str, headers: Mapping[str, str], asked: Request) -> int | None:
+    """Return the whole size that a 206 answer states (RFC 9110, section 14.4), its range checked."""
     found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    if found is None or int(found[1]) != start:
-        raise RefusedError(url, f"it answers a request for the bytes from {start} on with another range")
+    if found is None or not _fits(int(found[1]), int(found[2]) + 1, found[3], asked):
+        until = "on" if asked.end is None else f"to {asked.end - 1}"
+        raise RefusedError(
+            url, f"it answers a request for the bytes from {asked.start} {until} with another range"
+        )
     return None if found[3] == "*" else int(found[3])
+
+
+def _fits(start: int, end: int, size: str, asked: Request) -> bool:
+    """Tell whether a range is the one that was asked for, its end cut to the size of the thing."""
+    ends = {asked.end} if size == "*" else {min(int(size), asked.end or int(size))}
+    return start == asked.start and end > start and (end in ends or (asked.end is None and size == "*"))
 
 
 def _length(text: str | None) -> int | None:

@@ -58,7 +58,7 @@ class Landing:
         """Offset of the byte that is to come next."""
         return self._kept + len(self._unit)
 
-    def write(self, data: bytes, *, source: str) -> None:
+    def write(self, data: bytes | memoryview, *, source: str) -> None:
         """
         Take the next bytes; they must not go past the end of the file.
 
