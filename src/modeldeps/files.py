@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None
             stream.write(data)
             stream.flush()
             if durable:
-                os.fsync(stream.fileno())
+                flush_file(stream.fileno())
         replace(scratch, target)
     except BaseException:
         scratch.unlink(missing_ok=True)
@@ -67,13 +68,36 @@ def replace(source: Path, target: Path) -> None:
             return
 
 
+if sys.platform == "darwin":
+    import fcntl
+
+    def flush_file(handle: int) -> None:
+        """
+        Bring what was written through a handle to the disk itself. Raises OSError.
+
+        On macOS fsync stops at the drive's own memory, F_FULLFSYNC does not (fsync(2)); where the
+        file system does not know it, fsync is all there is.
+        """
+        try:
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in _NO_FLUSH | {errno.ENOTTY}:
+                raise
+            os.fsync(handle)
+else:
+
+    def flush_file(handle: int) -> None:
+        """Bring what was written through a handle to the disk itself. Raises OSError."""
+        os.fsync(handle)
+
+
 def flush_folder(folder: Path) -> None:
     """Bring a folder's names to disk; Windows, and some network and user-space systems, can't be asked."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        flush_file(handle)
     except OSError as error:
         if error.errno not in _NO_FLUSH:
             raise

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps.store._holder import Holder
 from modeldeps.store._mounts import is_network
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+_PLAIN |= getattr(os, "O_BINARY", 0)
+_BYTE = 1 << 30
+"""The byte that Windows locks; it lies far behind the words, since nobody else can read a locked one."""
 
 if sys.platform == "win32":
     import msvcrt
 
     def _take(handle: int) -> bool:
+        os.lseek(handle, _BYTE, os.SEEK_SET)
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -49,22 +55,59 @@ class Lock:
         """Let others in; the file goes first, so that whoever waited for it looks again."""
         try:
             if os.name != "nt" and _is(self.path, self.handle):
-                self.path.unlink(missing_ok=True)
+                with suppress(PermissionError):  # another user's, left by a process that was killed
+                    self.path.unlink(missing_ok=True)
         finally:
             os.close(self.handle)
 
 
 def acquire(path: Path) -> Lock | None:
-    """Take a lock without waiting; None where somebody else has it. Raises OSError."""
-    handle = os.open(path, _FLAGS, 0o666)
+    """
+    Take a lock without waiting; None where somebody else has it. Raises OSError.
+
+    The file then tells who holds it (`holder`).
+    """
+    handle = _open(path)
     try:
         if _take(handle) and _is(path, handle):
+            Holder.this().write(handle)
             return Lock(path, handle, proven=_refused_twice(path) and not is_network(path))
     except BaseException:
         os.close(handle)
         raise
     os.close(handle)
     return None
+
+
+def holder(path: Path) -> Holder | None:
+    """Return who took a lock last, as its file tells, or None. Nobody vouches for the words."""
+    try:
+        handle = os.open(path, os.O_RDONLY | _PLAIN)
+    except OSError:
+        return None
+    try:
+        return Holder.read(handle)
+    finally:
+        os.close(handle)
+
+
+def _open(path: Path) -> int:
+    """
+    Open a lock file, another user's too, or make it.
+
+    It is not opened with O_CREAT where it is there: in sticky folders Linux refuses that for files
+    of others (proc_sys_fs(5), protected_regular). A handle that only reads can lock as well.
+    """
+    for _ in range(100):
+        for flags in (os.O_RDWR, os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_EXCL):
+            try:
+                return os.open(path, flags | _PLAIN, 0o666)
+            except PermissionError:  # noqa: PERF203 - three tries
+                if flags != os.O_RDWR:
+                    raise
+            except (FileNotFoundError, FileExistsError):
+                continue  # it is not there, or no longer, or by now
+    raise FileNotFoundError(2, "is made and removed all the time", str(path))
 
 
 def _is(path: Path, handle: int) -> bool:
@@ -77,7 +120,7 @@ def _is(path: Path, handle: int) -> bool:
 
 def _refused_twice(path: Path) -> bool:
     """Tell whether a second request is refused; on some network file systems a lock does nothing."""
-    handle = os.open(path, _FLAGS, 0o666)
+    handle = os.open(path, os.O_RDONLY | _PLAIN)
     try:
         return not _take(handle)
     finally:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
 from modeldeps.errors import BlobMissingError
-from modeldeps.files import flush_folder, replace
+from modeldeps.files import flush_file, flush_folder, replace
 from modeldeps.store import _trust
 
 if TYPE_CHECKING:
@@ -98,4 +98,4 @@ def _copy(blob: Path, scratch: Path, file: File) -> None:
         if running.hexdigest() != file.sha256:
             raise BlobMissingError(file.path, file.sha256)
         _trust.seal(scratch, file.sha256, handle=target.fileno())
-        os.fsync(target.fileno())
+        flush_file(target.fileno())

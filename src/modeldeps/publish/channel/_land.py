@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
 from modeldeps.errors import ChangedFileError
-from modeldeps.files import flush_folder, replace
+from modeldeps.files import flush_file, flush_folder, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def _write(part: Path, data: bytes) -> None:
     with part.open("xb") as out:
         out.write(data)
         out.flush()
-        os.fsync(out.fileno())
+        flush_file(out.fileno())
 
 
 def _copy(source: Path, part: Path, reporter: Reporter) -> str:
@@ -99,7 +99,7 @@ def _copy(source: Path, part: Path, reporter: Reporter) -> str:
             out.write(block)
             reporter.advance(len(block))
         out.flush()
-        os.fsync(out.fileno())
+        flush_file(out.fileno())
     return running.hexdigest()
 
 

@@ -1,0 +1,90 @@
+"""Who holds a lock: words that its file keeps for those who wait."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+
+_LONGEST = 1000
+"""Bytes of a lock file that are looked at."""
+_LONGEST_NAME = 64
+"""Characters of a user's or a machine's name that are shown."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process that took a lock. Its words are talk, never trusted."""
+
+    pid: int
+    """Its number, as its own machine or container counts."""
+    host: str
+    """Its machine's or container's name."""
+    user: str
+    """Its user's name, or number where that has none."""
+    since: int
+    """When it took the lock, in seconds since 1970 by its own clock."""
+
+    @classmethod
+    def this(cls) -> Holder:
+        """Return this process, now."""
+        return cls(os.getpid(), _host(), _user(), int(time.time()))
+
+    @classmethod
+    def read(cls, handle: int) -> Holder | None:
+        """Return what a lock file tells; None where it tells nothing that can be understood."""
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            os.lseek(handle, 0, os.SEEK_SET)
+            found = json.loads(os.read(handle, _LONGEST))
+            pid, since = found["pid"], found["since"]
+            if type(pid) is int and type(since) is int:
+                return cls(pid, _plain(found["host"]), _plain(found["user"]), since)
+        return None
+
+    def write(self, handle: int) -> None:
+        """Put the words into a lock file, where it can be written; a lock without words is a lock."""
+        words = f"{json.dumps(asdict(self))}\n".encode()
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.lseek(handle, 0, os.SEEK_SET)
+            os.write(handle, words)
+
+    def words(self) -> str:
+        """Return `process 4711 of alice`, with the machine where it is another, and the time of day."""
+        place = "" if self.host == _host() else f" on {self.host}"
+        try:
+            moment = time.strftime(" since %Y-%m-%d %H:%M:%S", time.localtime(self.since))
+        except (OverflowError, OSError, ValueError):
+            moment = ""
+        return f"process {self.pid} of {self.user}{place}{moment}"
+
+
+def _plain(text: object) -> str:
+    """Return a name without what a terminal would obey. Raises TypeError."""
+    if not isinstance(text, str):
+        raise TypeError(type(text))
+    return "".join(one if one.isprintable() else "?" for one in text[:_LONGEST_NAME])
+
+
+def _host() -> str:
+    if hasattr(os, "uname"):
+        return _plain(os.uname().nodename)
+    import platform  # noqa: PLC0415 - at first use
+
+    return _plain(platform.node())
+
+
+def _user() -> str:
+    """Return this user's name; its number where nobody knows a name, as in many containers."""
+    if not hasattr(os, "geteuid"):
+        with suppress(OSError):
+            return _plain(os.getlogin())
+        return "?"
+    import pwd  # noqa: PLC0415 - Windows has none
+
+    try:
+        return _plain(pwd.getpwuid(os.geteuid()).pw_name)
+    except (KeyError, OSError):
+        return str(os.geteuid())
