@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "the environment"
 """What an error names where variables are wrong."""
 VARIABLES = {
+    "MODELDEPS_ADOPT": "0: don't look for bytes in the caches of other tools before they are fetched",
     "MODELDEPS_CACHE": "folder of the store",
     "MODELDEPS_CHANNELS": "URLs or folders of channels, separated by spaces",
     "MODELDEPS_CONFIG": "the user's configuration file",
@@ -49,6 +50,8 @@ class Settings:
     """Fetch while an installer builds a project."""
     provider: str = "auto"
     """The execution provider that load() takes where the caller names none."""
+    adopt: bool = True
+    """Look for bytes in the caches of other tools before they are fetched."""
 
 
 def settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -80,6 +83,7 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
         offline=_flag(variables, "MODELDEPS_OFFLINE", wrong, default=table.flag("offline", default=False)),
         prefetch=_flag(variables, "MODELDEPS_PREFETCH", wrong, default=table.flag("prefetch", default=True)),
         provider=variables.get("MODELDEPS_PROVIDER") or table.text("provider") or "auto",
+        adopt=_flag(variables, "MODELDEPS_ADOPT", wrong, default=table.flag("adopt", default=True)),
     )
     if wrong:
         raise ConfigError(ENVIRONMENT, wrong)
@@ -208,7 +212,7 @@ class _Table:
         return default
 
 
-_KEYS = frozenset({"cache", "channels", "offline", "prefetch", "provider", "stores"})
+_KEYS = frozenset({"adopt", "cache", "channels", "offline", "prefetch", "provider", "stores"})
 
 
 def _table(file: Path, problems: list[Problem]) -> _Table:
