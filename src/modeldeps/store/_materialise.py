@@ -53,8 +53,21 @@ def _fill(
 ) -> None:
     for file in files:
         target = folder / file.path
-        if not _trust.trusted(target, file.sha256, file.size, stamps):
+        is_here = _is_blob(target, file, find, stamps)
+        if not is_here and not _trust.trusted(target, file.sha256, file.size, stamps):
             _place(target, file, find, stamps)
+
+
+def _is_blob(target: Path, file: File, find: Callable[[File], Path | None], stamps: _trust.Stamps) -> bool:
+    """Tell whether a file is a second name of a blob that is stamped; it gets the same stamp then."""
+    if not os.path.lexists(target) or _trust.known(target, file.sha256, file.size, stamps):
+        return False
+    blob = find(file)
+    status = os.lstat(target)
+    if blob is None or not stamps.known(blob, status, file.sha256):
+        return False
+    stamps.remember(target, status, file.sha256)
+    return True
 
 
 def _place(target: Path, file: File, find: Callable[[File], Path | None], stamps: _trust.Stamps) -> None:
@@ -65,25 +78,35 @@ def _place(target: Path, file: File, find: Callable[[File], Path | None], stamps
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
-        if not _link(blob, scratch, file):
+        proved = _link(blob, scratch, file, stamps)
+        if proved is None:
             _copy(blob, scratch, file)
-        proved = os.lstat(scratch)
+            proved = os.lstat(scratch)
         replace(scratch, target)
     finally:
         scratch.unlink(missing_ok=True)
     flush_folder(target.parent)
-    _trust.stamp(target, proved, file.sha256, stamps)
+    for place in (target, blob):  # a new name for a stamped blob makes the stamp of the old one worthless
+        _trust.stamp(place, proved, file.sha256, stamps)
 
 
-def _link(blob: Path, scratch: Path, file: File) -> bool:
-    """Link a sealed blob; a blob of somebody else is copied, since its owner can alter it."""
-    if not _trust.is_sealed(os.lstat(blob), file.sha256, file.size):
-        return False
+def _link(blob: Path, scratch: Path, file: File, stamps: _trust.Stamps) -> os.stat_result | None:
+    """
+    Link a blob, and return what was proved of it; None where it must be copied.
+
+    A blob of somebody else is copied, since its owner can alter it.
+    """
+    from modeldeps.store._adopt import may_link  # noqa: PLC0415 - as above
+
+    proved = os.lstat(blob)
+    adopted = may_link(proved) and stamps.known(blob, proved, file.sha256)
+    if not adopted and not _trust.is_sealed(proved, file.sha256, file.size):
+        return None
     try:
         os.link(blob, scratch)
     except OSError:
-        return False
-    return True
+        return None
+    return proved
 
 
 def _copy(blob: Path, scratch: Path, file: File) -> None:

@@ -28,11 +28,14 @@ class Store:
     """Folder of the store that is written."""
     layers: tuple[Path, ...] = ()
     """Folders of read-only stores, looked up first."""
+    elsewhere: bool = False
+    """Look for bytes in the caches of other tools before they are fetched."""
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """Return the store that the user set. Raises StoreLayoutError where another layout is there."""
-        store = cls(settings.cache.absolute(), tuple(one.absolute() for one in settings.stores))
+        layers = tuple(one.absolute() for one in settings.stores)
+        store = cls(settings.cache.absolute(), layers, settings.adopt)
         for layout in store._layouts():
             layout.check()
         return store
@@ -109,6 +112,20 @@ class Store:
             return found
         with path.open("rb") as stream:
             return self.land(file, lambda landing: _copy_in(stream, landing, str(path)))
+
+    def adopt_known(self, file: File) -> Path | None:
+        """
+        Return a blob made out of a file that another tool keeps under its digest, or None.
+
+        Nothing is looked at unless the store looks `elsewhere`. None too while another process is at
+        this blob. Raises StoreFullError and StoreReadOnlyError.
+        """
+        if not self.elsewhere:
+            return None
+        from modeldeps.store import _adopt, _room  # noqa: PLC0415
+
+        with _room.writing(self.root, needed=file.size):
+            return _adopt.adopt_known(self._layout, file, stamps=self._stamps)
 
     def materialised(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path | None:
         """

@@ -131,7 +131,7 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
         if not right or _stamp(os.fstat(handle)) != _stamp(before):
             return False
         proved = before  # a file of somebody else counts as it was while it was hashed, whatever became of it
-        if before.st_uid == user():
+        if before.st_uid == user() and before.st_nlink == 1:  # another name may be somebody's own file
             seal(path, digest, handle=handle)
             proved = os.fstat(handle)
         if not is_sealed(proved, digest, size):
@@ -142,5 +142,11 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
 def stamp(path: Path, proved: os.stat_result, digest: str, stamps: Stamps) -> None:
     """Remember a proved file that could not be sealed, if it is still that file. Raises OSError."""
     status = os.lstat(path)
-    if not is_sealed(status, digest, proved.st_size) and os.path.samestat(status, proved):
+    if not is_sealed(status, digest, proved.st_size) and is_unaltered(status, proved):
         stamps.remember(path, status, digest)
+
+
+def is_unaltered(status: os.stat_result, proved: os.stat_result) -> bool:
+    """Tell whether a file is as it was when it was proved; a new name moves only the time of change."""
+    same = (status.st_size, status.st_mtime_ns) == (proved.st_size, proved.st_mtime_ns)
+    return same and os.path.samestat(status, proved)

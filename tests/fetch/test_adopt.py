@@ -1,0 +1,286 @@
+"""Bytes that other tools keep on this machine become blobs, and their owners' files stay as they are."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from fetching import file_of
+from stores import NAMED, mounted, root_only
+
+from modeldeps.store import Store, _adopt, _elsewhere, _lock, _trust
+from modeldeps.store._adopt import How
+
+if TYPE_CHECKING:
+    from modeldeps.manifest import File
+
+DATA = b"weights of a model" * 1000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", elsewhere=True)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the empty folder of blobs of a repository in a Hugging Face cache; there is no other cache."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "ollama"))
+    folder = tmp_path / "hub" / "models--org--digits" / "blobs"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def put(folder: Path, name: str, data: bytes = DATA, *, mode: int = 0o644) -> Path:
+    """Write a file that was there for a day."""
+    path = folder / name
+    path.write_bytes(data)
+    path.chmod(mode)
+    os.utime(path, ns=(time.time_ns() - 86_400_000_000_123,) * 2)
+    return path
+
+
+def take(store: Store, source: Path, file: File) -> How | None:
+    return _adopt.take(store._layout, source, file, stamps=store._stamps)
+
+
+def facts(path: Path) -> tuple[int, ...]:
+    """Return what the owner of a file would see change."""
+    status = path.stat()
+    return (status.st_mode, status.st_mtime_ns, status.st_size, status.st_ino, status.st_uid)
+
+
+def test_a_file_of_the_hub_cache_becomes_a_blob_and_stays_as_it_is(store: Store, hub: Path) -> None:
+    file = file_of(DATA)
+    source = put(hub, file.sha256)
+    before = facts(source)
+    blob = store.adopt_known(file)
+    assert blob == store.blob(file.sha256)
+    assert blob.read_bytes() == DATA
+    assert store.find(file) == blob
+    assert facts(source) == before
+    assert list((store.root / "partial").iterdir()) == []
+
+
+def test_a_file_of_ollama_becomes_a_blob(store: Store, hub: Path, tmp_path: Path) -> None:
+    file = file_of(DATA)
+    folder = tmp_path / "ollama" / "blobs"
+    folder.mkdir(parents=True)
+    put(folder, f"sha256-{file.sha256}")
+    assert store.adopt_known(file) == store.blob(file.sha256)
+
+
+def test_a_store_that_is_not_to_look_elsewhere_does_not(tmp_path: Path, hub: Path) -> None:
+    file = file_of(DATA)
+    put(hub, file.sha256)
+    assert Store(tmp_path / "store").adopt_known(file) is None
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_file_whose_name_lies_is_not_taken(store: Store, hub: Path) -> None:
+    file = file_of(DATA)
+    source = put(hub, file.sha256, DATA[:-1] + b"!")
+    assert store.adopt_known(file) is None
+    assert not store.blob(file.sha256).exists()
+    assert source.exists()
+    assert list((store.root / "partial").iterdir()) == []
+
+
+@pytest.mark.parametrize("make", ["link", "folder", "pipe", "short"])
+def test_what_is_no_plain_file_of_that_size_is_passed_over(store: Store, hub: Path, make: str) -> None:
+    file = file_of(DATA)
+    path = hub / file.sha256
+    if make == "link":
+        path.symlink_to(put(hub, "other"))
+    elif make == "folder":
+        path.mkdir()
+    elif make == "pipe":
+        os.mkfifo(path)
+    else:
+        put(hub, file.sha256, DATA[:-1])
+    assert store.adopt_known(file) is None
+    assert take(store, path, file) is None
+    assert not store.root.exists()
+
+
+def test_a_linked_blob_is_stamped_and_not_hashed_again(store: Store, tmp_path: Path) -> None:
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin")
+    assert take(store, source, file) is How.LINK
+    blob = store.blob(file.sha256)
+    assert blob.samefile(source)
+    assert not _trust.is_sealed(blob.lstat(), file.sha256, file.size)
+    assert _trust.known(blob, file.sha256, file.size, store._stamps)
+
+
+def test_a_linked_blob_that_its_owner_alters_is_noticed_and_counts_as_missing(
+    store: Store, tmp_path: Path
+) -> None:
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin")
+    take(store, source, file)
+    with source.open("r+b") as stream:
+        stream.write(b"altered")
+    moment = source.stat().st_mtime_ns
+    assert store.find(file) is None
+    assert source.stat().st_mtime_ns == moment
+    assert source.stat().st_mode & stat.S_IWUSR
+
+
+def test_a_change_that_hides_behind_the_old_time_is_noticed(store: Store, tmp_path: Path) -> None:
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin")
+    take(store, source, file)
+    status = source.stat()
+    source.write_bytes(DATA[:-1] + b"!")
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert store.find(file) is None
+
+
+def test_a_file_that_was_written_a_moment_ago_is_waited_for(store: Store, tmp_path: Path) -> None:
+    file = file_of(DATA)
+    for number in range(20):
+        source = tmp_path / f"weights-{number}.bin"
+        source.write_bytes(DATA)
+        store.blob(file.sha256).unlink(missing_ok=True)
+        assert take(store, source, file) is How.LINK
+        with source.open("r+b") as stream:
+            stream.write(b"altered")
+        assert store.find(file) is None
+
+
+def test_a_linked_blob_whose_owner_goes_is_proved_and_sealed(store: Store, tmp_path: Path) -> None:
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin")
+    take(store, source, file)
+    source.unlink()
+    blob = store.find(file)
+    assert blob is not None
+    assert _trust.is_sealed(blob.lstat(), file.sha256, file.size)
+
+
+def test_a_model_of_a_linked_blob_takes_no_further_room_and_touches_nothing(
+    store: Store, tmp_path: Path
+) -> None:
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin")
+    before = facts(source)
+    take(store, source, file)
+    folder = store.materialise([file], **NAMED)
+    assert (folder / file.path).samefile(source)
+    assert facts(source) == before
+    assert _trust.known(folder / file.path, file.sha256, file.size, store._stamps)
+    assert _trust.known(store.blob(file.sha256), file.sha256, file.size, store._stamps)
+    source.write_bytes(b"!" * file.size)
+    assert store.materialised([file], **NAMED) is None
+
+
+def test_a_model_of_an_altered_blob_is_mended_and_the_altered_file_stays(
+    store: Store, tmp_path: Path
+) -> None:
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin")
+    take(store, source, file)
+    folder = store.materialise([file], **NAMED)
+    source.write_bytes(b"!" * file.size)
+    store.adopt(put(tmp_path, "again"), file.sha256, file.size)
+    assert store.materialise([file], **NAMED) == folder
+    assert (folder / file.path).read_bytes() == DATA
+    assert source.read_bytes() == b"!" * file.size
+    assert source.stat().st_mode & stat.S_IWUSR
+
+
+@pytest.mark.parametrize("mode", [0o666, 0o602, 0o620])
+def test_a_file_that_others_can_write_is_copied(
+    store: Store, tmp_path: Path, mode: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_adopt, "_is_alone", lambda group: group < 0)
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin", mode=mode)
+    assert take(store, source, file) is How.COPY
+    blob = store.blob(file.sha256)
+    assert not blob.samefile(source)
+    assert _trust.is_sealed(blob.lstat(), file.sha256, file.size)
+
+
+def test_a_group_that_is_this_user_s_own_does_not_count_as_others(store: Store, tmp_path: Path) -> None:
+    source = put(tmp_path, "weights.bin", mode=0o664)
+    assert _adopt._is_alone(source.stat().st_gid) == (take(store, source, file_of(DATA)) is How.LINK)
+
+
+def test_a_store_for_several_users_gets_a_file_of_its_own(store: Store, tmp_path: Path) -> None:
+    store.root.mkdir()
+    store.root.chmod(0o2775)
+    assert take(store, put(tmp_path, "weights.bin"), file_of(DATA)) is How.COPY
+
+
+@root_only
+def test_a_file_of_another_user_is_copied(store: Store, tmp_path: Path) -> None:
+    source = put(tmp_path, "weights.bin")
+    os.chown(source, 65534, 65534)
+    assert take(store, source, file_of(DATA)) is How.COPY
+
+
+@root_only
+def test_a_file_on_another_file_system_is_copied(store: Store) -> None:
+    with mounted("size=1m") as folder:
+        source = put(folder, "weights.bin")
+        before = facts(source)
+        assert take(store, source, file_of(DATA)) is How.COPY
+        assert facts(source) == before
+    assert store.find(file_of(DATA))
+
+
+def test_without_sharing_a_blob_is_a_file_of_its_own(store: Store, tmp_path: Path) -> None:
+    source = put(tmp_path, "weights.bin")
+    done = _adopt.take(store._layout, source, file_of(DATA), stamps=store._stamps, share=False)
+    assert done is How.COPY
+
+
+def test_a_copy_of_other_bytes_leaves_nothing(store: Store, tmp_path: Path) -> None:
+    source = put(tmp_path, "weights.bin", b"!" * len(DATA), mode=0o666)
+    assert take(store, source, file_of(DATA)) is None
+    assert list((store.root / "partial").iterdir()) == []
+
+
+def test_what_another_process_is_at_is_left_to_it(store: Store, tmp_path: Path) -> None:
+    file = file_of(DATA)
+    source = put(tmp_path, "weights.bin")
+    store._layout.prepare()
+    lock = _lock.acquire(store.root / "partial" / f"{file.sha256}.lock")
+    assert lock is not None
+    assert take(store, source, file) is None
+    lock.release()
+    assert take(store, source, file) is How.LINK
+
+
+def test_three_packages_that_ship_one_model_have_one_blob(store: Store, tmp_path: Path) -> None:
+    file = file_of(DATA)
+    sources = [put(tmp_path, f"package-{number}.onnx") for number in range(3)]
+    for source in sources:
+        assert take(store, source, file) is How.LINK
+    assert store.usage().blobs == 1
+    assert store.blob(file.sha256).samefile(sources[-1])
+    assert store.find(file)
+
+
+def test_an_empty_file_can_be_taken(store: Store, tmp_path: Path) -> None:
+    assert take(store, put(tmp_path, "empty", b""), file_of(b"")) is How.LINK
+    assert store.find(file_of(b""))
+
+
+def test_the_places_follow_the_rules_of_their_owners(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert _elsewhere.hubs({}) == [Path("/home/me/.cache/huggingface/hub")]
+    assert _elsewhere.hubs({"XDG_CACHE_HOME": "/xdg"}) == [Path("/xdg/huggingface/hub")]
+    assert _elsewhere.hubs({"HF_HOME": "/hf", "XDG_CACHE_HOME": "/xdg"}) == [Path("/hf/hub")]
+    assert _elsewhere.hubs({"HF_HUB_CACHE": "/h", "HF_HOME": "/hf"}) == [Path("/h")]
+    assert _elsewhere.hubs({"HUGGINGFACE_HUB_CACHE": "~/h"}) == [Path("/home/me/h")]
+    assert _elsewhere.hubs({"HF_HUB_CACHE": "relative"}) == []
+    assert _elsewhere.ollama({"OLLAMA_MODELS": "/o"}) == [Path("/o")]
+    assert Path("/home/me/.ollama/models") in _elsewhere.ollama({})
