@@ -47,6 +47,21 @@ class Layout:
         """Holds `<name>/<version>/<variant>-<key>/` for each materialised model."""
         return self.root / "models"
 
+    @property
+    def chunks(self) -> Path:
+        """Holds hints about where chunks lie."""
+        return self.root / "chunks"
+
+    @property
+    def roots(self) -> Path:
+        """Holds `<user>/<key>` for each use of a model that one user noted."""
+        return self.root / "roots"
+
+    @property
+    def trash(self) -> Path:
+        """Holds what is about to be deleted."""
+        return self.root / "trash"
+
     def stamps(self, user: int) -> Path:
         """Return the folder of one user's stamps."""
         return self.root / "stamps" / str(user)
