@@ -110,8 +110,10 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "Environment variables win over the user's configuration file. The file is `config.toml` in the platform's",
-        "configuration folder for `modeldeps`, or where `MODELDEPS_CONFIG` says; its keys are",
+        "Environment variables win over the user's configuration file, and that wins over the machine's. The user's file is",
+        "`config.toml` in the platform's configuration folder for `modeldeps`, or where `MODELDEPS_CONFIG` says. The machine's is",
+        "`modeldeps/config.toml` in the first of `XDG_CONFIG_DIRS` (most often `/etc/xdg`) that has it, or below",
+        "`/Library/Application Support` or `%PROGRAMDATA%`, or where `MODELDEPS_SYSTEM_CONFIG` says. The keys of both are",
         f"{', '.join(f'`{key}`' for key in keys)}, with the meaning of the variables below (`channels` and `stores` are",
         "arrays of texts).",
         "",

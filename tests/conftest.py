@@ -34,6 +34,7 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODELDEPS_CACHE", str(tmp_path / "store"))
     monkeypatch.setenv("MODELDEPS_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("MODELDEPS_SYSTEM_CONFIG", str(tmp_path / "no-config.toml"))
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "1")
 
 

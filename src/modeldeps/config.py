@@ -1,4 +1,4 @@
-"""What the user set: environment variables, then the configuration file. Read here and nowhere else."""
+"""What the user set: environment variables, then the configuration files. Read here and nowhere else."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ VARIABLES = {
     "MODELDEPS_PREFETCH": "0: fetch nothing while an installer builds a project",
     "MODELDEPS_PROVIDER": "the execution provider that load() takes where the caller names none",
     "MODELDEPS_STORES": "read-only stores, looked up first, separated as PATH is",
+    "MODELDEPS_SYSTEM_CONFIG": "the configuration file of the machine",
 }
 """Every environment variable that is read, and what it means."""
 
@@ -61,23 +62,22 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigError when the configuration file or a variable can't be read as what it should be.
     """
     variables = os.environ if environ is None else environ
-    file = config_file(variables)
     wrong: list[Problem] = []
-    problems: list[Problem] = []
-    table = _table(file, problems)
+    system = _Table.read(system_config_file(variables))
+    table = _Table.read(config_file(variables), below=system)
     cache, stores = variables.get("MODELDEPS_CACHE"), variables.get("MODELDEPS_STORES")
     channels = variables.get("MODELDEPS_CHANNELS")
     place = (
         _each(_path, "MODELDEPS_CACHE", [cache], wrong)
         if cache
-        else _each(_path, "cache", filter(None, [table.text("cache")]), problems)
+        else _each(_path, "cache", filter(None, [table.text("cache")]), table.problems("cache"))
     )
     found = Settings(
         cache=place[0] if place else default_cache(),
         stores=_each(_path, "MODELDEPS_STORES", filter(None, stores.split(os.pathsep)), wrong)
         if stores
-        else _each(_path, "stores", table.texts("stores"), problems),
-        channels=_each(_channel, "channels", table.texts("channels"), problems)
+        else _each(_path, "stores", table.texts("stores"), table.problems("stores")),
+        channels=_each(_channel, "channels", table.texts("channels"), table.problems("channels"))
         if channels is None
         else _each(_channel, "MODELDEPS_CHANNELS", channels.split(), wrong),
         offline=_flag(variables, "MODELDEPS_OFFLINE", wrong, default=table.flag("offline", default=False)),
@@ -87,24 +87,49 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
     if wrong:
         raise ConfigError(ENVIRONMENT, wrong)
-    if problems:
-        raise ConfigError(file, problems)
+    for one in (system, table):
+        one.check()
     return found
 
 
 def config_file(environ: Mapping[str, str] | None = None) -> Path:
     """Return where the user's configuration file is or would be. Raises ConfigError."""
     variables = os.environ if environ is None else environ
-    if named := variables.get("MODELDEPS_CONFIG"):
-        wrong: list[Problem] = []
-        if place := _each(_path, "MODELDEPS_CONFIG", [named], wrong):
-            return place[0]
-        raise ConfigError(ENVIRONMENT, wrong)
+    if named := _named(variables, "MODELDEPS_CONFIG"):
+        return named
     if sys.platform == "linux":  # what platformdirs says, whose import costs load() 5 ms
         return _xdg(variables, "XDG_CONFIG_HOME", "~/.config") / "config.toml"
     from platformdirs import user_config_path  # noqa: PLC0415 - at first use
 
     return user_config_path("modeldeps", appauthor=False) / "config.toml"
+
+
+def system_config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """
+    Return where the machine's configuration file is or would be; its keys count below the user's.
+
+    On Linux it is the first that is there in XDG_CONFIG_DIRS. Raises ConfigError.
+    """
+    variables = os.environ if environ is None else environ
+    if named := _named(variables, "MODELDEPS_SYSTEM_CONFIG"):
+        return named
+    if sys.platform == "linux":
+        folders = variables.get("XDG_CONFIG_DIRS", "").split(":")
+        absolute = [one for one in folders if one.startswith("/")] or ["/etc/xdg"]
+        files = [f"{one}/modeldeps/config.toml" for one in absolute]
+        return Path(next((one for one in files[:-1] if os.path.lexists(one)), files[-1]))
+    from platformdirs import site_config_path  # noqa: PLC0415 - at first use
+
+    return site_config_path("modeldeps", appauthor=False) / "config.toml"
+
+
+def _named(variables: Mapping[str, str], key: str) -> Path | None:
+    """Return the file that a variable names. Raises ConfigError."""
+    wrong: list[Problem] = []
+    places = _each(_path, key, filter(None, [variables.get(key)]), wrong)
+    if wrong:
+        raise ConfigError(ENVIRONMENT, wrong)
+    return places[0] if places else None
 
 
 def default_cache() -> Path:
@@ -180,46 +205,74 @@ def _flag(variables: Mapping[str, str], key: str, problems: list[Problem], *, de
 
 
 class _Table:
-    """The configuration file's keys, each checked when it is asked for."""
+    """The keys of a configuration file, each checked when it is asked for, over those of another file."""
 
-    def __init__(self, values: Mapping[str, object], problems: list[Problem]) -> None:
-        self._values = values
-        self._problems = problems
+    def __init__(self, file: Path, values: Mapping[str, object], below: _Table | None) -> None:
+        self._file = file
+        self.values = values
+        self._below = below
+        self.found = [
+            Problem(key, f"is not a key; there are {', '.join(sorted(_KEYS))}")
+            for key in values
+            if key not in _KEYS
+        ]
 
-    def _wrong(self, key: str, expected: str) -> None:
-        kind = type(self._values[key]).__name__  # not the value: it may be a URL with a password
-        self._problems.append(Problem(key, f"expected {expected}, found {kind}"))
+    @classmethod
+    def read(cls, file: Path, *, below: _Table | None = None) -> _Table:
+        """Return the keys of a file, none where it is not there. Raises ConfigError."""
+        return cls(file, _values(file), below)
+
+    def check(self) -> None:
+        """Raise ConfigError with all that was found wrong in this file so far."""
+        if self.found:
+            raise ConfigError(self._file, self.found)
+
+    def _of(self, key: str) -> _Table:
+        """Return the table whose value of a key counts."""
+        return self._below if self._below is not None and key not in self.values else self
+
+    def problems(self, key: str) -> list[Problem]:
+        """Return where problems with the value of a key are gathered."""
+        return self._of(key).found
+
+    def wrong(self, key: str, expected: str) -> None:
+        kind = type(self.values[key]).__name__  # not the value: it may be a URL with a password
+        self.found.append(Problem(key, f"expected {expected}, found {kind}"))
 
     def text(self, key: str) -> str:
-        value = self._values.get(key, "")
+        table = self._of(key)
+        value = table.values.get(key, "")
         if isinstance(value, str):
             return value
-        self._wrong(key, "text")
+        table.wrong(key, "text")
         return ""
 
     def texts(self, key: str) -> list[str]:
-        value = self._values.get(key, [])
+        table = self._of(key)
+        value = table.values.get(key, [])
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return value
-        self._wrong(key, "an array of texts")
+        table.wrong(key, "an array of texts")
         return []
 
     def flag(self, key: str, *, default: bool) -> bool:
-        value = self._values.get(key, default)
+        table = self._of(key)
+        value = table.values.get(key, default)
         if isinstance(value, bool):
             return value
-        self._wrong(key, "true or false")
+        table.wrong(key, "true or false")
         return default
 
 
 _KEYS = frozenset({"adopt", "cache", "channels", "offline", "prefetch", "provider", "stores"})
 
 
-def _table(file: Path, problems: list[Problem]) -> _Table:
+def _values(file: Path) -> Mapping[str, object]:
+    """Return what a file says; nothing where it is not there. Raises ConfigError."""
     try:
         text = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        return _Table({}, problems)
+        return {}
     except OSError as error:
         raise ConfigError(file, [Problem("", f"expected a readable file: {error.strerror}")]) from None
     if sys.version_info >= (3, 11):
@@ -228,12 +281,6 @@ def _table(file: Path, problems: list[Problem]) -> _Table:
         import tomli as tomllib  # noqa: PLC0415 - at first use
 
     try:
-        values = tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8"))
     except ValueError as error:  # both TOMLDecodeError and UnicodeDecodeError
         raise ConfigError(file, [Problem("", f"expected TOML: {error}")]) from None
-    problems += [
-        Problem(key, f"is not a key; there are {', '.join(sorted(_KEYS))}")
-        for key in values
-        if key not in _KEYS
-    ]
-    return _Table(values, problems)

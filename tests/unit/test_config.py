@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from modeldeps.config import channel_url, settings
+from modeldeps.config import channel_url, settings, system_config_file
 from modeldeps.errors import ConfigError
 
 
@@ -100,3 +101,44 @@ def test_places_of_the_file_that_cannot_be_are_named(tmp_path: Path) -> None:
 def test_a_channel_that_cannot_be_a_folder_is_named() -> None:
     with pytest.raises(ConfigError, match="nobody-has-this-name"):
         channel_url(NOBODY)
+
+
+def test_what_the_machine_s_file_sets_counts_until_the_user_s_file_or_a_variable_says_else(
+    tmp_path: Path,
+) -> None:
+    machine, mine = tmp_path / "machine.toml", tmp_path / "mine.toml"
+    machine.write_text('cache = "/srv/models"\nstores = ["/opt/models"]\noffline = true\n')
+    base = {"MODELDEPS_SYSTEM_CONFIG": str(machine), "MODELDEPS_CONFIG": str(mine)}
+    found = settings(base)
+    assert (found.cache, found.stores, found.offline) == (Path("/srv/models"), (Path("/opt/models"),), True)
+    mine.write_text("stores = []\noffline = false\n")
+    found = settings(base)
+    assert (found.cache, found.stores, found.offline) == (Path("/srv/models"), (), False)
+    assert settings({**base, "MODELDEPS_CACHE": str(tmp_path)}).cache == tmp_path
+
+
+def test_a_problem_is_told_of_the_file_that_has_it(tmp_path: Path) -> None:
+    machine, mine = tmp_path / "machine.toml", tmp_path / "mine.toml"
+    machine.write_text("cache = 7\nstorez = 1\n")
+    base = {"MODELDEPS_SYSTEM_CONFIG": str(machine), "MODELDEPS_CONFIG": str(mine)}
+    with pytest.raises(ConfigError) as caught:
+        settings(base)
+    assert "machine.toml" in str(caught.value)
+    assert "cache: expected text, found int" in str(caught.value)
+    assert "storez: is not a key" in str(caught.value)
+    machine.write_text("")
+    mine.write_text("offline = 'no'\n")
+    with pytest.raises(ConfigError, match=r"mine\.toml"):
+        settings(base)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere platformdirs is asked")
+def test_the_machine_s_file_is_the_first_that_is_there(tmp_path: Path) -> None:
+    folders = [tmp_path / "one", tmp_path / "two", tmp_path / "three"]
+    environ = {"XDG_CONFIG_DIRS": ":".join(["relative", *map(str, folders)])}
+    assert system_config_file(environ) == folders[2] / "modeldeps" / "config.toml"
+    (folders[1] / "modeldeps").mkdir(parents=True)
+    (folders[1] / "modeldeps" / "config.toml").touch()
+    assert system_config_file(environ) == folders[1] / "modeldeps" / "config.toml"
+    for nothing in ({}, {"XDG_CONFIG_DIRS": ""}, {"XDG_CONFIG_DIRS": "relative"}):
+        assert system_config_file(nothing) == Path("/etc/xdg/modeldeps/config.toml")
