@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
@@ -56,6 +57,11 @@ class Layout:
     def roots(self) -> Path:
         """Holds `<user>/<key>` for each use of a model that one user noted."""
         return self.root / "roots"
+
+    def note(self, user: int, location: str, folder: str) -> str:
+        """Return where one user's note lies of a use by the pointer package at a location; load() asks."""
+        key = short_key(os.fsencode(f"{location}\0{folder}"))
+        return f"{self.root}{os.sep}roots{os.sep}{user}{os.sep}{key}"
 
     @property
     def trash(self) -> Path:

@@ -1,0 +1,201 @@
+"""Walk through a store: what lies in it, how large it is, when it was changed last."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from modeldeps.digest import is_sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modeldeps.store._layout import Layout
+
+_SCRATCH = re.compile(r"\.([0-9a-f]{16}|.+\.\d+\.[0-9a-f]{8})\.tmp")
+"""Names that files have until they are whole."""
+
+
+class Blob(NamedTuple):
+    """A blob; a tuple, because there may be a million of them."""
+
+    digest: str
+    """Its name."""
+    size: int
+    """Bytes."""
+    changed: float
+    """Time of its last change of any kind, such as another hard link, in seconds since 1970."""
+    links: int
+    """Names that its bytes have."""
+    user: int
+    """Number of the user that it belongs to."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A materialised model."""
+
+    path: Path
+    """Where."""
+    name: str
+    """The model."""
+    version: str
+    """Its version."""
+    changed: float
+    """Time of its last change, in seconds since 1970."""
+    copies: int
+    """Bytes of its files that are copies, not links to blobs."""
+    links: tuple[tuple[int, int], ...]
+    """Device and inode of each of its files that has another name."""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a note names it by."""
+        return self.name, self.version, self.path.name
+
+
+@dataclass(frozen=True)
+class Loose:
+    """A file or a folder that is neither a blob nor a model."""
+
+    path: Path
+    """Where."""
+    size: int
+    """Bytes."""
+    changed: float
+    """Time of the last write or change, in seconds since 1970."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What lies in a store, blobs apart."""
+
+    folders: tuple[Folder, ...] = ()
+    """Materialised models."""
+    empty: tuple[Loose, ...] = ()
+    """Folders of models and versions without any."""
+    parts: tuple[Loose, ...] = ()
+    """What is not a blob yet."""
+    locks: tuple[Loose, ...] = ()
+    """Lock files of landings."""
+    scratch: tuple[Loose, ...] = ()
+    """Files and folders under the names that they have until they are whole."""
+    stamps: tuple[Loose, ...] = ()
+    """Stamps of all users."""
+    trash: tuple[Loose, ...] = field(default=())
+    """What a sweep that was killed left."""
+
+
+def blobs(layout: Layout) -> Iterator[Blob]:
+    """Yield every blob; what vanishes meanwhile, or can't be read, is left out."""
+    for folder in _listed(layout.blobs):
+        for one in _listed(folder.path):
+            name = one.name
+            if is_sha256(name) and (status := _status(one)) and stat.S_ISREG(status.st_mode):
+                yield Blob(name, status.st_size, status.st_ctime, status.st_nlink, status.st_uid)
+
+
+def contents(layout: Layout) -> Contents:
+    """Walk through everything but the blobs."""
+    partial = list(_loose(layout.partial))
+    folders, empty, scratch = _models(layout)
+    stamps = [one for user in _listed(layout.root / "stamps") for one in _loose(Path(user.path))]
+    users = [one for user in _listed(layout.roots) for one in _loose(Path(user.path))]
+    scratch += [one for one in (*stamps, *users, *_loose(layout.chunks)) if is_scratch(one.path.name)]
+    return Contents(
+        folders=tuple(folders),
+        empty=tuple(empty),
+        parts=tuple(one for one in partial if one.path.suffix != ".lock"),
+        locks=tuple(one for one in partial if one.path.suffix == ".lock"),
+        scratch=tuple(scratch),
+        stamps=tuple(one for one in stamps if not is_scratch(one.path.name)),
+        trash=tuple(one for run in _listed(layout.trash) for one in _loose(Path(run.path))),
+    )
+
+
+def is_scratch(name: str) -> bool:
+    """Tell whether a file has the name of one that is not whole yet."""
+    return _SCRATCH.fullmatch(name) is not None
+
+
+def _models(layout: Layout) -> tuple[list[Folder], list[Loose], list[Loose]]:
+    """Return materialised models, folders without any, and scratch."""
+    folders: list[Folder] = []
+    empty: list[Loose] = []
+    scratch: list[Loose] = []
+    for name in _folders(layout.models):
+        versions = list(_folders(name.path))
+        for version in versions:
+            variants = list(_folders(version.path))
+            for one in variants:
+                if one.name.startswith("."):
+                    scratch.append(_look(one))
+                else:
+                    folder, leftovers = _folder(one, name.name, version.name)
+                    folders.append(folder)
+                    scratch += leftovers
+            empty += [_look(version)] if not variants else []
+        empty += [_look(name)] if not versions else []
+    return folders, empty, scratch
+
+
+def _folder(entry: os.DirEntry[str], name: str, version: str) -> tuple[Folder, list[Loose]]:
+    """Return a materialised model, and what a killed process left in it."""
+    copies, links, scratch = 0, [], []
+    for one in _below(entry.path):
+        status = _status(one)
+        if status is None or not stat.S_ISREG(status.st_mode):
+            continue
+        if is_scratch(one.name):
+            scratch.append(_look(one))
+        elif status.st_nlink > 1:
+            links.append((status.st_dev, status.st_ino))
+        else:
+            copies += status.st_size
+    return Folder(Path(entry.path), name, version, _look(entry).changed, copies, tuple(links)), scratch
+
+
+def _below(folder: str) -> Iterator[os.DirEntry[str]]:
+    """Yield everything below a folder."""
+    for one in _listed(folder):
+        yield one
+        if one.is_dir(follow_symlinks=False):
+            yield from _below(one.path)
+
+
+def _loose(folder: Path) -> Iterator[Loose]:
+    return map(_look, _listed(folder))
+
+
+def _look(entry: os.DirEntry[str]) -> Loose:
+    """Return an entry; one that vanished is new and empty, so that nobody takes it for old."""
+    status = _status(entry)
+    if status is None:
+        return Loose(Path(entry.path), 0, float("inf"))
+    size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return Loose(Path(entry.path), size, max(status.st_mtime, status.st_ctime))
+
+
+def _folders(path: Path | str) -> Iterator[os.DirEntry[str]]:
+    return (one for one in _listed(path) if one.is_dir(follow_symlinks=False))
+
+
+def _listed(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of a folder, each once; none of a link or of what can't be read."""
+    try:
+        if stat.S_ISDIR(os.lstat(folder).st_mode):
+            with os.scandir(folder) as found:
+                yield from found
+    except OSError:
+        return
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        return entry.stat(follow_symlinks=False)
+    except OSError:
+        return None
