@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import TypeVar
 
+    from modeldeps.tokens import Token
+
     T = TypeVar("T")
 
 ENVIRONMENT = "the environment"
@@ -21,13 +23,16 @@ ENVIRONMENT = "the environment"
 VARIABLES = {
     "MODELDEPS_ADOPT": "0: don't look for bytes in the caches of other tools before they are fetched",
     "MODELDEPS_CACHE": "folder of the store",
+    "MODELDEPS_CERTIFICATES": "file or folder of certificates (PEM) that are trusted beside the system's",
     "MODELDEPS_CHANNELS": "URLs or folders of channels, separated by spaces",
+    "MODELDEPS_CLIENT_CERTIFICATE": "file with the certificate and the key (PEM) that are shown to servers that ask",
     "MODELDEPS_CONFIG": "the user's configuration file",
     "MODELDEPS_OFFLINE": "1: never use a network",
     "MODELDEPS_PREFETCH": "0: fetch nothing while an installer builds a project",
     "MODELDEPS_PROVIDER": "the execution provider that load() takes where the caller names none",
     "MODELDEPS_STORES": "read-only stores, looked up first, separated as PATH is",
     "MODELDEPS_SYSTEM_CONFIG": "the configuration file of the machine",
+    "MODELDEPS_TOKENS": "tokens by URL prefix, `URL=TOKEN`, separated by spaces; each goes to its own host only",
 }
 """Every environment variable that is read, and what it means."""
 
@@ -53,6 +58,12 @@ class Settings:
     """The execution provider that load() takes where the caller names none."""
     adopt: bool = True
     """Look for bytes in the caches of other tools before they are fetched."""
+    certificates: Path | None = None
+    """A file or folder of certificates that are trusted beside the system's."""
+    client_certificate: Path | None = None
+    """A file with the certificate and the key that are shown to servers that ask."""
+    tokens: tuple[Token, ...] = ()
+    """What is said to servers, by URL prefix."""
 
 
 def settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -84,12 +95,39 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
         prefetch=_flag(variables, "MODELDEPS_PREFETCH", wrong, default=table.flag("prefetch", default=True)),
         provider=variables.get("MODELDEPS_PROVIDER") or table.text("provider") or "auto",
         adopt=_flag(variables, "MODELDEPS_ADOPT", wrong, default=table.flag("adopt", default=True)),
+        certificates=_file(variables, "certificates", table, wrong),
+        client_certificate=_file(variables, "client-certificate", table, wrong),
+        tokens=_tokens(variables, table, wrong),
     )
     if wrong:
         raise ConfigError(ENVIRONMENT, wrong)
     for one in (system, table):
         one.check()
     return found
+
+
+def _file(variables: Mapping[str, str], key: str, table: _Table, wrong: list[Problem]) -> Path | None:
+    """Return the file that a variable, or a key, names."""
+    variable = f"MODELDEPS_{key.replace('-', '_').upper()}"
+    if text := variables.get(variable):
+        found = _each(_path, variable, [text], wrong)
+    else:
+        found = _each(_path, key, filter(None, [table.text(key)]), table.problems(key))
+    return found[0] if found else None
+
+
+def _tokens(variables: Mapping[str, str], table: _Table, wrong: list[Problem]) -> tuple[Token, ...]:
+    """Return the tokens of the variable, then those of the file."""
+    text, entries = variables.get("MODELDEPS_TOKENS", ""), table.table("tokens")
+    if not text and not entries:
+        return ()
+    from modeldeps.tokens import parse_entry, parse_variable  # noqa: PLC0415 - few need it
+
+    def entry(prefix: str) -> Token:
+        return parse_entry(prefix, entries[prefix])
+
+    said = _or_problem(lambda pairs: tuple(parse_variable(pairs)), "MODELDEPS_TOKENS", text, wrong) or ()
+    return (*said, *_each(entry, "tokens", entries, table.problems("tokens")))
 
 
 def config_file(environ: Mapping[str, str] | None = None) -> Path:
@@ -255,6 +293,14 @@ class _Table:
         table.wrong(key, "an array of texts")
         return []
 
+    def table(self, key: str) -> Mapping[str, object]:
+        table = self._of(key)
+        value = table.values.get(key, {})
+        if isinstance(value, dict):
+            return value
+        table.wrong(key, "a table")
+        return {}
+
     def flag(self, key: str, *, default: bool) -> bool:
         table = self._of(key)
         value = table.values.get(key, default)
@@ -264,7 +310,20 @@ class _Table:
         return default
 
 
-_KEYS = frozenset({"adopt", "cache", "channels", "offline", "prefetch", "provider", "stores"})
+_KEYS = frozenset(
+    {
+        "adopt",
+        "cache",
+        "certificates",
+        "channels",
+        "client-certificate",
+        "offline",
+        "prefetch",
+        "provider",
+        "stores",
+        "tokens",
+    }
+)
 
 
 def _values(file: Path) -> Mapping[str, object]:

@@ -18,6 +18,7 @@ ModelDepsError
 │   ├── NothingToPublishError
 │   ├── NotPublishedError
 │   └── RemoteChannelError
+├── ContradictionError          the chunks of a manifest are not the file that it names
 ├── DigestError                 a source served other bytes than the manifest names
 ├── InvalidNameError
 ├── OfflineError                bytes are missing, and the network may not be used
@@ -26,10 +27,14 @@ ModelDepsError
 │   ├── BrokenTransferError
 │   ├── NotFoundError
 │   └── RefusedError
+│       └── DeniedError         what was said about who asks is not enough
 ├── StoreError                  the store can't do what it was asked for
 │   ├── BlobMissingError
+│   ├── NotAStoreError
+│   ├── SharingError
 │   ├── StoreFailedError
 │   ├── StoreFullError
+│   ├── StoreGoneError
 │   ├── StoreLayoutError
 │   └── StoreReadOnlyError
 ├── UnreachableError            every source failed, each with its reason
@@ -87,6 +92,8 @@ if TYPE_CHECKING:
     from modeldeps.errors._cli import NotWholeError, StepFailedError
     from modeldeps.errors._fetch import (
         BrokenTransferError,
+        ContradictionError,
+        DeniedError,
         DigestError,
         NotFoundError,
         OfflineError,
@@ -129,9 +136,12 @@ if TYPE_CHECKING:
     )
     from modeldeps.errors._store import (
         BlobMissingError,
+        NotAStoreError,
+        SharingError,
         StoreError,
         StoreFailedError,
         StoreFullError,
+        StoreGoneError,
         StoreLayoutError,
         StoreReadOnlyError,
     )
@@ -160,7 +170,9 @@ __all__ = [
     "ChannelFullError",
     "ChannelWriteError",
     "ConfigError",
+    "ContradictionError",
     "CorruptModelError",
+    "DeniedError",
     "DigestError",
     "ExampleError",
     "FileChangedError",
@@ -178,6 +190,7 @@ __all__ = [
     "NoStaticDependenciesError",
     "NotAChannelError",
     "NotAModelProjectError",
+    "NotAStoreError",
     "NotFoundError",
     "NotPublishedError",
     "NotRunnableError",
@@ -199,12 +212,14 @@ __all__ = [
     "RuntimeMissingError",
     "RuntimeVersionError",
     "ScriptError",
+    "SharingError",
     "SolverError",
     "SourceError",
     "StepFailedError",
     "StoreError",
     "StoreFailedError",
     "StoreFullError",
+    "StoreGoneError",
     "StoreLayoutError",
     "StoreReadOnlyError",
     "UndeclaredModelError",

@@ -52,6 +52,15 @@ class RefusedError(SourceError):
     """A source answered in a way that asking again won't change."""
 
 
+class DeniedError(RefusedError):
+    """A source wants to know who asks, or does not serve it to who asked."""
+
+    def __init__(self, url: str, answer: str, *, sent: str) -> None:
+        super().__init__(url, f"{answer}; it was sent {sent}")
+        self.sent = sent
+        """Which kind of credential was sent, in words; no secret."""
+
+
 class BrokenTransferError(SourceError):
     """A source could not be reached, or stopped in the middle; asking again may help."""
 
@@ -74,6 +83,8 @@ class UnreachableError(ModelDepsError):
 def _hint(failures: Sequence[SourceError]) -> str:
     if not failures:
         return "run `modeldeps sync` in the project that names its channels, or set MODELDEPS_CHANNELS"
+    if any(isinstance(one, DeniedError) for one in failures):
+        return "set a token for its URL in MODELDEPS_TOKENS or under [tokens], or name its host in ~/.netrc"
     if any(isinstance(one, BrokenTransferError) for one in failures):
         return "`modeldeps doctor` tells which channels can be reached"
     return "ask the owner of the channel to publish it again, or name another one in MODELDEPS_CHANNELS"
@@ -108,6 +119,20 @@ class DigestError(ModelDepsError):
         """Return the same error with the model named."""
         path = f"{self.path} of {model}" if model else self.path
         return DigestError(self.source, path, expected=self.expected, found=self.found, part=self.part)
+
+
+class ContradictionError(ModelDepsError):
+    """A manifest contradicts itself: every chunk of a file is what it says, the whole is not."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, path: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"the manifest contradicts itself: the chunks of {path} don't make up the file; it was not used",
+            ("expected", f"sha256 {expected}"),
+            ("found", f"sha256 {found}, with every chunk as the manifest says"),
+            hint="tell the publisher of the model",
+        )
 
 
 class OfflineError(ModelDepsError):
