@@ -31,7 +31,9 @@ ModelDepsError
 ├── StoreError                  the store can't do what it was asked for
 │   ├── BlobMissingError
 │   ├── NotAStoreError
+│   ├── NotInStoreError
 │   ├── SharingError
+│   ├── StoreBusyError
 │   ├── StoreFailedError
 │   ├── StoreFullError
 │   ├── StoreGoneError
@@ -120,6 +122,7 @@ if TYPE_CHECKING:
         NotAModelProjectError,
         RefusedFormatError,
     )
+    from modeldeps.errors._roots import NotInStoreError, StoreBusyError
     from modeldeps.errors._runtime import (
         InputError,
         ModelNotInstalledError,
@@ -192,6 +195,7 @@ __all__ = [
     "NotAModelProjectError",
     "NotAStoreError",
     "NotFoundError",
+    "NotInStoreError",
     "NotPublishedError",
     "NotRunnableError",
     "NotWholeError",
@@ -216,6 +220,7 @@ __all__ = [
     "SolverError",
     "SourceError",
     "StepFailedError",
+    "StoreBusyError",
     "StoreError",
     "StoreFailedError",
     "StoreFullError",
@@ -230,7 +235,7 @@ __all__ = [
     "redact",
 ]
 
-_FAMILIES = ("base", "values", "runtime", "store", "fetch", "channel", "project", "release", "cli")
+_FAMILIES = ("base", "values", "runtime", "store", "roots", "fetch", "channel", "project", "release", "cli")
 
 
 def __getattr__(name: str) -> object:
