@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np  # noqa: TID253 - a test module may be heavy
 import pytest
+import tensor_files
 from release_models import project, savez, scaled, write
 
-from modeldeps.errors import CorruptModelError, RefusedFormatError
+from modeldeps.errors import RefusedFormatError
 from modeldeps.publish import build_release
-from modeldeps.publish._payload import safetensors
 from modeldeps.publish._refuse import refuse_code
 
 if TYPE_CHECKING:
@@ -101,42 +101,13 @@ def test_a_release_with_a_pickle_among_its_files_is_refused(tmp_path: Path) -> N
     assert not (tmp_path / "dist").exists()
 
 
-def _safetensors(path: Path, header: object, data: bytes) -> Path:
-    text = json.dumps(header).encode()
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
-    return path
-
-
-def test_tensors_of_a_safetensors_file_are_found(tmp_path: Path) -> None:
-    header = {"__metadata__": {}, "w": {"dtype": "F32", "shape": [2], "data_offsets": [4, 12]}}
-    path = _safetensors(tmp_path / "m.safetensors", header, b"\0" * 12)
-    [(start, length)] = safetensors(path)
-    assert (path.stat().st_size - start, length) == (8, 8)
-
-
-@pytest.mark.parametrize(
-    "header", [[], {"w": 1}, {"w": {}}, {"w": {"data_offsets": [0, 99]}}, {"w": {"data_offsets": [-9, 2]}}]
-)
-def test_a_broken_safetensors_file_is_corrupt(tmp_path: Path, header: object) -> None:
-    with pytest.raises(CorruptModelError, match="safetensors"):
-        safetensors(_safetensors(tmp_path / "m.safetensors", header, b"\0" * 12))
-
-
-def test_a_file_that_is_no_safetensors_file_is_corrupt(tmp_path: Path) -> None:
-    (tmp_path / "m.safetensors").write_bytes(b"<html>not found</html>")
-    with pytest.raises(CorruptModelError, match="a header of"):
-        safetensors(tmp_path / "m.safetensors")
-
-
 def test_a_release_of_another_format_asks_for_no_runtime(tmp_path: Path) -> None:
     folder = project(
         tmp_path / "p",
         'inputs = { x = { dtype = "float32", shape = ["n", 3] } }',
         variants='variants = [{ name = "a", entry = "m.safetensors" }]',
     )
-    _safetensors(
-        folder / "m.safetensors", {"w": {"dtype": "U8", "shape": [9], "data_offsets": [0, 9]}}, b"\0" * 9
-    )
+    (folder / "m.safetensors").write_bytes(tensor_files.safetensors({"w": b"\0" * 9}))
     release = build_release(folder, tmp_path / "dist")
     assert release.manifest.variants[0].format == "safetensors"
     assert release.manifest.inputs[0].shape == ("n", 3)

@@ -1,12 +1,15 @@
-"""Cut a file into chunks at the bounds of its tensors, and digest them."""
+"""Cut a file into chunks at the bounds of its tensors, and by content elsewhere; digest them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from modeldeps.digest import new_hash, sha256_bytes
 from modeldeps.errors import FileChangedError
 from modeldeps.manifest import Chunk
+from modeldeps.publish import _content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,67 +19,125 @@ if TYPE_CHECKING:
 
 PIECE = 4 << 20
 """Bytes of a chunk at most."""
-SMALL = 64 << 10
-"""Bytes; smaller neighbours are joined until they are as large as this."""
+WHOLE = 64 << 10
+"""Bytes; a file that is no larger is one chunk."""
+OWN = ((64 << 20, 16 << 10), (512 << 20, 64 << 10), (4 << 30, 256 << 10), (32 << 30, 1 << 20))
+"""Up to how many bytes of a file its tensors have chunks of their own from how many bytes on."""
+AVERAGES = ((4 << 20, 8 << 10), *OWN)
+"""Up to how many bytes that are cut by content the chunks have how many bytes on average."""
+SHARE = 4
+"""A file is cut at least as coarsely as one of this part of its release: manifests are bounded."""
+_BLOCK = 16 << 20
+"""Bytes in memory at a time."""
+_LONG = 256 << 10
+"""Bytes from which a second thread saves more than it costs."""
 
 
-def cut(size: int, tensors: Iterable[tuple[int, int]]) -> list[int]:
+class Stretch(NamedTuple):
+    """A part of a file."""
+
+    start: int
+    end: int
+    is_tensor: bool
+    """A tensor is cut into pieces from its own start, anything else by content."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a file is cut, as far as that can be told without reading it."""
+
+    stretches: tuple[Stretch, ...]
+    """They cover the file in order."""
+    average: int
+    """Bytes of a chunk on average, where the content decides."""
+
+
+def plan_chunks(size: int, tensors: Iterable[tuple[int, int]], *, total: int = 0) -> Plan:
     """
-    Return the offsets at which chunks end, for a file of `size` bytes with tensors at (start, length).
+    Return how to cut a file of `size` bytes with tensors at (start, length), in a release of `total` bytes.
 
     A large tensor has chunks of its own, which hold its elements and nothing else: exporters rename tensors
     and nodes from one version to the next, and what does not change must not share a digest with names
-    that do. What lies between large tensors is joined, and cut where small tensors end.
+    that do. It is cut from its own start, so that it keeps its chunks wherever it lies, and when it grows.
     """
-    ends: list[int] = []
-    at = 0
+    least = _step(OWN, max(size, total // SHARE), otherwise=PIECE)
+    stretches, at, rest = [], 0, size
     for start, end in _in_order(size, tensors):
-        if end - start >= SMALL:
-            ends += _pieces(at, start)
-            ends += _pieces(start, end)
-            at = end
-        elif end - at >= SMALL:
-            ends += _pieces(at, end)
-            at = end
-    return [*ends, *_pieces(at, size)]
+        if end - start >= least:
+            stretches += [Stretch(at, start, is_tensor=False), Stretch(start, end, is_tensor=True)]
+            at, rest = end, rest - (end - start)
+    stretches.append(Stretch(at, size, is_tensor=size <= WHOLE))
+    average = _step(AVERAGES, max(rest, total // SHARE), otherwise=2 << 20)
+    return Plan(tuple(one for one in stretches if one.end > one.start), average)
+
+
+def _step(steps: Sequence[tuple[int, int]], size: int, *, otherwise: int) -> int:
+    return next((value for limit, value in steps if size <= limit), otherwise)
 
 
 def _in_order(size: int, tensors: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """Yield start and end of the tensors in the file, in order; one that overlaps another is left out."""
     last = 0
-    for start, length in sorted(tensors):
+    for start, length in sorted(tensors) if size > WHOLE else ():
         if length > 0 and start >= last and start + length <= size:
             last = start + length
             yield start, last
 
 
-def _pieces(start: int, end: int) -> Iterator[int]:
-    """Yield the ends of equal pieces between two places, none of them longer than PIECE."""
-    length = end - start
-    count = -(-length // PIECE)
-    for index in range(1, count):
-        yield start + length * index // count
-    if length:
-        yield end
-
-
-def digest_file(path: Path, ends: Sequence[int], reporter: Reporter) -> tuple[str, tuple[Chunk, ...]]:
+def digest_file(path: Path, cuts: Plan, reporter: Reporter) -> tuple[str, tuple[Chunk, ...]]:
     """
     Return the digest of a file and of its chunks, read once; a file of one chunk has none of its own.
 
-    Raises FileChangedError where the file does not end where the last chunk does, and OSError.
+    Raises FileChangedError where the file has not the size that it was planned with, and OSError.
     """
-    whole, at, chunks = new_hash(), 0, []
-    with path.open("rb") as stream:
-        for end in ends:
-            data = stream.read(end - at)
-            if len(data) != end - at:
-                raise FileChangedError(path)
-            whole.update(data)
-            if len(ends) > 1:
-                chunks.append(Chunk(at, end - at, sha256_bytes(data)))
-            reporter.advance(len(data))
-            at = end
+    whole, chunks, at = new_hash(), [], 0
+    with path.open("rb") as stream, ThreadPoolExecutor(1) as second:
+        for block, ends in _blocks(stream, path, cuts):
+            work = second.submit(whole.update, block) if len(block) >= _LONG else None
+            start = 0
+            for end in ends:
+                chunks.append(Chunk(at + start, end - start, sha256_bytes(block[start:end])))
+                start = end
+            if work:
+                work.result()
+            else:
+                whole.update(block)
+            at += len(block)
+            reporter.advance(len(block))
         if stream.read(1):
             raise FileChangedError(path)
-    return whole.hexdigest(), tuple(chunks)
+    return whole.hexdigest(), tuple(chunks) if len(chunks) > 1 else ()
+
+
+def _blocks(stream: IO[bytes], path: Path, cuts: Plan) -> Iterator[tuple[memoryview, list[int]]]:
+    """Yield the file in blocks, each with the offsets at which its chunks end; the last is its length."""
+    for start, end, is_tensor in cuts.stretches:
+        if is_tensor:
+            for at in range(start, end, PIECE):
+                piece = _read(stream, path, min(PIECE, end - at))
+                yield memoryview(piece), [len(piece)]
+        else:
+            yield from _by_content(stream, path, end - start, cuts.average)
+
+
+def _by_content(
+    stream: IO[bytes], path: Path, length: int, average: int
+) -> Iterator[tuple[memoryview, list[int]]]:
+    """Cut what comes next; the last chunk of a block is not settled, and is cut again with what follows."""
+    left, rest = length, b""
+    while left:
+        fresh = min(left, _BLOCK - len(rest))
+        block = memoryview(rest + _read(stream, path, fresh))
+        left -= fresh
+        ends = _content.ends(block, average)
+        settled = ends if not left else ends[:-1]
+        yield block[: settled[-1]], settled
+        rest = bytes(block[settled[-1] :])
+
+
+def _read(stream: IO[bytes], path: Path, length: int) -> bytes:
+    """Return the next bytes. Raises FileChangedError where the file has fewer."""
+    data = stream.read(length)
+    if len(data) != length:
+        raise FileChangedError(path)
+    return data

@@ -14,7 +14,7 @@ from modeldeps.manifest import _checks
 from modeldeps.names import check_publishable
 from modeldeps.publish._floor import runtime_floor
 from modeldeps.publish._onnx import OnnxFile, external_files, read_onnx, survey_file
-from modeldeps.publish._payload import safetensors
+from modeldeps.publish._payload import READERS
 from modeldeps.publish._project import FORMATS, check_license
 from modeldeps.publish._refuse import KERAS, refuse_code
 from modeldeps.publish._template import pyproject, readme
@@ -110,8 +110,8 @@ def read_model(path: Path) -> ModelFile:
         raise CorruptModelError(path, f"a {path.suffix} file", expected="an ONNX file", hint=conversion)
     kind = FORMATS.get(path.suffix.lower(), "onnx")
     entry = path.name if _checks.path(path.name) is None else f"model{path.suffix.lower()}"
-    if kind == "safetensors":
-        safetensors(path)
+    if kind in READERS:
+        READERS[kind](path)
     if kind != "onnx":
         return ModelFile(path, entry, kind, None, ())
     return ModelFile(path, entry, kind, read_onnx(path), tuple(external_files(path, survey_file(path))))

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import CorruptModelError, Problem, ProjectError
+from modeldeps.errors import Problem, ProjectError
 from modeldeps.manifest import _checks
+from modeldeps.publish import _gguf, _safetensors, _tflite
 from modeldeps.publish._onnx import external_files, survey_file
-from modeldeps.publish._project import TABLE, ModelProject, VariantPlan
+from modeldeps.publish._project import FORMATS, TABLE, ModelProject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 Stretches = Sequence[tuple[int, int]]
 """Start and length of each tensor of a file."""
 
-MAX_HEADER = 100 << 20
-"""Bytes of a safetensors header, as its own readers limit it."""
+READERS: Mapping[str, Callable[[Path], Stretches]] = MappingProxyType(
+    {"safetensors": _safetensors.tensors, "gguf": _gguf.tensors, "tflite": _tflite.tensors}
+)
+"""What tells where the tensors of a file lie, by its format; ONNX has files beside it."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,13 @@ def payload(project: ModelProject) -> Payload:
     """
     _all_there(project)
     tensors: dict[str, Stretches] = {}
-    variants = {one.name: _variant_files(project, one, tensors) for one in project.variants}
+    variants = {
+        one.name: _with_external(project, (one.entry, *one.files), tensors, first=one.format)
+        for one in project.variants
+    }
+    shared = _with_external(project, project.files, tensors)
     examples = [path for one in project.examples for path in (one.inputs, one.outputs) if path]
-    found = Payload(variants, project.files, tuple(examples), tensors)
+    found = Payload(variants, shared, tuple(examples), tensors)
     _all_inside(project, found.all_paths())
     return found
 
@@ -87,43 +94,36 @@ def _all_inside(project: ModelProject, paths: Sequence[str]) -> None:
         raise ProjectError(project.file, problems)
 
 
-def _variant_files(
-    project: ModelProject, variant: VariantPlan, tensors: dict[str, Stretches]
+def _look(path: Path, kind: str) -> tuple[Stretches, Mapping[str, Stretches]]:
+    """
+    Return where the tensors of a file lie, and those of each file of external data beside it.
+
+    A file of another kind has none. Raises CorruptModelError and OSError.
+    """
+    if kind == "onnx":
+        found = survey_file(path)
+        own = [(one.start, one.length) for one in found.weights if not one.location]
+        external = external_files(path, found)
+        return own, {at: [(one.start, one.length) for one in weights] for at, weights in external.items()}
+    read = READERS.get(kind)
+    return (read(path) if read else []), {}
+
+
+def _with_external(
+    project: ModelProject, paths: Sequence[str], tensors: dict[str, Stretches], *, first: str = ""
 ) -> tuple[str, ...]:
-    """Return the paths of a variant, and note where the tensors of its files lie."""
-    paths = [variant.entry]
-    file = project.folder / variant.entry
-    if variant.format == "onnx":
-        found = survey_file(file)
-        tensors[variant.entry] = [(one.start, one.length) for one in found.weights if not one.location]
-        for location, weights in external_files(file, found).items():
-            path = posixpath.join(posixpath.dirname(variant.entry), location)
-            paths.append(path)
-            tensors[path] = [(one.start, one.length) for one in weights]
-    elif variant.format == "safetensors":
-        tensors[variant.entry] = safetensors(file)
-    return tuple(dict.fromkeys([*paths, *variant.files]))
-
-
-def safetensors(path: Path) -> Stretches:
     """
-    Read where the tensors of a safetensors file lie: 8 bytes of length, a JSON header, the data.
+    Return paths with the external data behind each ONNX file, and note where all their tensors lie.
 
-    Raises CorruptModelError and OSError.
+    `first` is the format of the first path; the end of its name tells that of any other.
     """
-    expected = "a whole safetensors file"
-    with path.open("rb") as stream:
-        length = int.from_bytes(stream.read(struct.calcsize("<Q")), "little")
-        size = path.stat().st_size
-        if not 1 < length <= min(MAX_HEADER, size - 8):
-            raise CorruptModelError(path, f"a header of {length} bytes in {size}", expected=expected)
-        text = stream.read(length)
-    try:
-        header: Mapping[str, Mapping[str, Sequence[int]]] = json.loads(text)
-        places = [one["data_offsets"] for name, one in header.items() if name != "__metadata__"]
-        found = [(8 + length + start, end - start) for start, end in places]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CorruptModelError(path, f"a header that can't be read: {error}", expected=expected) from None
-    if any(start < 8 + length or count < 0 or start + count > size for start, count in found):
-        raise CorruptModelError(path, f"tensors beyond its {size} bytes", expected=expected)
-    return found
+    found: list[str] = []
+    for path in paths:
+        ending = FORMATS.get(posixpath.splitext(path)[1].lower(), "")
+        kind = first if not found and first in (*READERS, "onnx") else ending
+        own, external = _look(project.folder / path, kind)
+        places = {posixpath.join(posixpath.dirname(path), at): there for at, there in external.items()}
+        for place, there in {path: own, **places}.items():
+            tensors[place] = [*tensors.get(place, ()), *there]
+        found += [path, *places]
+    return tuple(dict.fromkeys(found))

@@ -14,7 +14,7 @@ from modeldeps.fetch import blob_url
 from modeldeps.files import write_atomically
 from modeldeps.manifest import Example, File, Manifest, Requires, Variant, dump, parse
 from modeldeps.progress import Reporter
-from modeldeps.publish._chunks import cut, digest_file
+from modeldeps.publish._chunks import digest_file, plan_chunks
 from modeldeps.publish._floor import runtime_floor, specifier
 from modeldeps.publish._golden import check_example
 from modeldeps.publish._interface import Tensors, agreed_interface
@@ -186,14 +186,15 @@ def _example(
 
 
 def _digest_all(project: ModelProject, files: Payload, reporter: Reporter) -> dict[str, File]:
-    """Digest each file once, cut at the bounds of its tensors."""
+    """Digest each file once, cut at the bounds of its tensors and by content elsewhere."""
     sizes = {path: (project.folder / path).stat().st_size for path in files.all_paths()}
-    reporter.begin(f"{project.name} {project.version}", total=sum(sizes.values()))
+    total = sum(sizes.values())
+    reporter.begin(f"{project.name} {project.version}", total=total)
     try:
         found = {}
         for path, size in sizes.items():
-            ends = cut(size, files.tensors.get(path, ()))
-            digest, chunks = digest_file(project.folder / path, ends, reporter)
+            cuts = plan_chunks(size, files.tensors.get(path, ()), total=total)
+            digest, chunks = digest_file(project.folder / path, cuts, reporter)
             found[path] = File(path, size, digest, chunks, _sources(project, digest))
         return found
     finally:
