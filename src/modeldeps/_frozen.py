@@ -87,6 +87,14 @@ else:
         """Take the values in the order of the fields, or by name."""
         fields, state = self.__frozen_fields__, self.__dict__
         state.update(zip(fields, values, strict=False))
+        if named or len(values) != len(fields):
+            _complete(self, values, named)
+        if hasattr(self, "__post_init__"):
+            self.__post_init__()
+
+    def _complete(self: object, values: tuple[object, ...], named: dict[str, object]) -> None:
+        """Take the values that were given by name, and the defaults of the others."""
+        fields, state = self.__frozen_fields__, self.__dict__
         if (
             len(values) > len(fields)
             or not named.keys() <= fields.keys()
@@ -99,8 +107,6 @@ else:
         state.update(named)
         if len(state) < len(fields):
             _fill(self, fields, state)
-        if hasattr(self, "__post_init__"):
-            self.__post_init__()
 
     def _fill(self: object, fields: dict[str, Field], state: dict[str, object]) -> None:
         """Put in the defaults of the fields that were not given."""
