@@ -14,8 +14,14 @@ import blob_server
 import pytest
 from fetching import Remember, fetch_one, file_of
 
-from modeldeps.errors import BrokenTransferError, DigestError, RefusedError, UnreachableError
-from modeldeps.fetch import _http, _open, _pace, _reasons, _retry
+from modeldeps.errors import (
+    BrokenTransferError,
+    ContradictionError,
+    DigestError,
+    RefusedError,
+    UnreachableError,
+)
+from modeldeps.fetch import _host, _http, _open, _pace, _reasons, _redirects, _retry
 
 if TYPE_CHECKING:
     from blob_server import BlobServer, Fault
@@ -98,9 +104,9 @@ def test_a_source_that_always_stops_is_given_up_and_what_came_is_kept(
         fetch_one(file, store, server.url)
     assert reason(caught) == "the connection was closed before the end"
     assert len(server.requests) == _retry.ATTEMPTS
-    assert store.begun(file) == 100_000
+    assert store.begun(file) >= 100_000
     server.faults.clear()
-    assert fetch_one(file, store, server.url).bytes_fetched == len(data) - 100_000
+    assert fetch_one(file, store, server.url).bytes_fetched <= len(data) - 100_000 + 2 * 4096
 
 
 def test_a_source_that_gives_crumbs_is_left_in_the_end(
@@ -118,8 +124,8 @@ def test_a_source_that_gives_crumbs_is_left_in_the_end(
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (blob_server.status(401), "401 Unauthorized"),
-        (blob_server.status(403), "403 Forbidden"),
+        (blob_server.status(401), "401 Unauthorized; it was sent no credentials"),
+        (blob_server.status(403), "403 Forbidden; it was sent no credentials"),
         (blob_server.status(410), "410, it is not there"),
         (blob_server.status(204), "204 No Content"),
         (blob_server.status(206), "206 Partial Content"),
@@ -127,8 +133,8 @@ def test_a_source_that_gives_crumbs_is_left_in_the_end(
         (blob_server.status(304), "304 Not Modified"),
         (blob_server.other(b"<html>Please log in</html>"), "it has 26 bytes, the manifest says 3000000"),
         (
-            blob_server.status(200, gzip.compress(b"x"), Content_Encoding="gzip"),
-            "it sends the bytes encoded ('gzip'), which was not asked for",
+            blob_server.status(200, gzip.compress(b"x"), Content_Encoding="br"),
+            "it sends the bytes encoded ('br'), which was not asked for",
         ),
         (
             blob_server.redirect("ftp://127.0.0.1/x"),
@@ -189,7 +195,7 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
     server: BlobServer, store: Store, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(time, "sleep", pauses.append)
+    monkeypatch.setattr(_host.Host, "rest", lambda _, pause: pauses.append(pause))
     file = file_of(data)
     server.add(
         data,
@@ -200,11 +206,19 @@ def test_a_busy_server_is_asked_again_after_the_pause_that_it_names(
     )
     reporter = Remember()
     fetch_one(file, store, server.url, reporter=reporter)
-    assert reporter.notes[0].endswith(": 503 Service Unavailable; asking again in 7 s")
+    assert ": 503 Service Unavailable; asking again in " in reporter.notes[0]
     assert len(reporter.notes) == 2
-    assert pauses[0] == 7
-    assert 15 < pauses[1] <= 20
-    assert pauses[2] == pytest.approx(0.004)
+    assert 7 <= pauses[0] <= 7 * (1 + _retry.JITTER)
+    assert 15 < pauses[1] <= 20 * (1 + _retry.JITTER)
+    assert 0.004 <= pauses[2] <= 0.005
+
+
+def test_nobody_is_asked_while_he_rests(server: BlobServer, store: Store, data: bytes) -> None:
+    file = file_of(data)
+    server.add(data, file.sha256, blob_server.status(503, Retry_After="1"))
+    start = time.monotonic()
+    fetch_one(file, store, server.url)
+    assert time.monotonic() - start >= 1
 
 
 @pytest.mark.parametrize("answer", ["3600", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
@@ -308,9 +322,9 @@ def test_credentials_go_to_their_own_host_and_into_no_message(
 
 def test_a_secure_connection_is_not_left_for_an_open_one() -> None:
     with pytest.raises(RefusedError, match="which is not protected"):
-        _http._target("https://models.example.com/x", "http://models.example.com/x")
+        _redirects.target("https://models.example.com/x", "http://models.example.com/x")
     assert (
-        _http._target("http://models.example.com/x", "https://models.example.com/y")
+        _redirects.target("http://models.example.com/x", "https://models.example.com/y")
         == "https://models.example.com/y"
     )
 
@@ -371,7 +385,7 @@ def test_chunks_of_a_manifest_that_contradict_its_digest_are_no_way_in(
     other = bytes(len(data))
     file = replace(file_of(data), chunks=file_of(other, chunk=500_000).chunks)
     server.add(other, file.sha256)
-    with pytest.raises(DigestError):
+    with pytest.raises(ContradictionError, match="the manifest contradicts itself"):
         fetch_one(file, store, server.url)
     assert store.find(file) is None
     assert store.begun(file) == 0

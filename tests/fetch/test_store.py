@@ -253,10 +253,10 @@ def test_a_part_file_whose_end_is_zeros_after_a_power_cut_is_not_believed(
     assert store.blob(file.sha256).read_bytes() == data
     assert reporter.done == len(data)
     if chunk:
-        assert fetched.bytes_fetched == 2_000_000
+        assert fetched.bytes_fetched <= 2_000_000 + 300_000
         assert reporter.notes == []
     else:
-        assert fetched.bytes_fetched == 1_200_000 + len(data)
+        assert 0 <= fetched.bytes_fetched - 1_200_000 - len(data) <= 2 * os.statvfs(store.root).f_bsize
         assert reporter.notes == [
             "model.onnx: parts of several downloads don't fit; fetching all of it again"
         ]

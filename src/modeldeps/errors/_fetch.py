@@ -112,7 +112,7 @@ class DigestError(ModelDepsError):
             *([("part", part)] if part else []),
             ("expected", f"sha256 {expected}"),
             ("found", f"sha256 {found}"),
-            hint="tell the owner of the source, or take it out of the channels; no other was tried instead",
+            hint="tell the owner of the source, or take it out of the channels; no other one has the right bytes",
         )
 
     def of(self, model: str) -> DigestError:

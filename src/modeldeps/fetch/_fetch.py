@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import (
-    BrokenTransferError,
-    DigestError,
-    OfflineError,
-    RefusedError,
-    SourceError,
-    UnreachableError,
-)
-from modeldeps.fetch._open import transport
+from modeldeps.errors import DigestError, OfflineError, UnreachableError
+from modeldeps.fetch._host import Host
+from modeldeps.fetch._open import scheme
 from modeldeps.fetch._origin import Origin
-from modeldeps.fetch._retry import Patience
+from modeldeps.fetch._run import Run
 from modeldeps.fetch._sources import sources
-from modeldeps.fetch._transport import Request
+from modeldeps.fetch._task import Place, State, Task
 from modeldeps.progress import Reporter, format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from modeldeps.fetch._transport import Body
     from modeldeps.manifest import File
-    from modeldeps.store import Landing, Store
+    from modeldeps.store import Store
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,10 @@ class Fetched:
     """Bytes of payload that travelled, those that were lost on the way counted too."""
     blobs: Mapping[str, Path]
     """The blob of each digest that was asked for."""
+    travelled: Mapping[str, int] = field(default_factory=dict)
+    """Bytes that travelled for each digest that was not here."""
+    wrong: tuple[DigestError, ...] = ()
+    """Sources that served other bytes than the manifest names; others had the right ones."""
 
 
 def fetch(  # noqa: PLR0913 - each has its name
@@ -48,33 +45,87 @@ def fetch(  # noqa: PLR0913 - each has its name
     reporter: Reporter,
     offline: bool = False,
     model: str = "",
+    models: Mapping[str, str] | None = None,
 ) -> Fetched:
     """
     Make the store hold the blobs of files.
 
     Channels are asked in their order, then the files' own sources; without a network only `file://`
-    ones. `model` is named in progress and errors. Raises UnreachableError when every source of a
-    file failed, DigestError as soon as a source serves other bytes than the manifest names,
-    OfflineError, StoreFullError and StoreReadOnlyError.
+    ones. `model` is named in progress and errors, unless `models` names one for a digest. A source
+    that serves other bytes than the manifest names is told, left, and found in `Fetched.wrong`. Raises
+    UnreachableError when every source of a file failed, DigestError where one of them served other bytes,
+    OfflineError, ContradictionError, StoreFullError and StoreReadOnlyError.
     """
     wanted = {file.sha256: file for file in files}
-    blobs = {digest: found for digest, file in wanted.items() if (found := store.find(file))}
+    blobs = {
+        digest: found
+        for digest, file in wanted.items()
+        if (found := store.find(file) or store.adopt_known(file))
+    }
     missing = [file for digest, file in wanted.items() if digest not in blobs]
     if not missing:
         return Fetched(0, blobs)
     if offline:
         _check_offline(missing, channels, model)
     store.check_room(sum(file.size - store.begun(file) for file in missing))
-    run = _Run(store, channels, reporter, model=model, offline=offline)
+    named = {**dict.fromkeys(wanted, model), **(models or {})}
+    tasks = _tasks(missing, channels, offline=offline, models=named)
     reporter.begin(model or "fetching", total=sum(file.size for file in missing))
     try:
         for file in missing:
             if os.path.lexists(store.blob(file.sha256)):
                 reporter.note(f"{file.path}: the blob in the store was altered; fetching it again")
-        blobs.update((file.sha256, run.one(file)) for file in missing)
+        run = Run(store, tasks, reporter, window=_window())
+        run.go()
+    except UnreachableError:
+        if offline:
+            raise _offline([one.file for one in tasks if one.state is not State.DONE], model) from None
+        raise
     finally:
         reporter.end()
-    return Fetched(run.travelled, blobs)
+    blobs.update((file.sha256, store.find(file) or store.blob(file.sha256)) for file in missing)
+    return Fetched(
+        sum(one.travelled for one in tasks),
+        blobs,
+        {one.file.sha256: one.travelled for one in tasks},
+        tuple(run.wrong),
+    )
+
+
+def _tasks(
+    files: Sequence[File], channels: Sequence[str], *, offline: bool, models: Mapping[str, str]
+) -> list[Task]:
+    """Return what is to be done for each file; what comes from one source shares what is known of it."""
+    hosts: dict[object, Host] = {}
+
+    def place(url: str) -> Place:
+        key = _origin(url, channels)
+        return Place(url, hosts.setdefault(key, Host()))
+
+    return [
+        Task(file, models[file.sha256], [place(url) for url in sources(file, channels, offline=offline)])
+        for file in files
+    ]
+
+
+def _origin(url: str, channels: Sequence[str]) -> object:
+    """Return what stands for a source: a folder, or scheme, host and port; a URL that can't be read alone."""
+    if scheme(url) == "file":
+        return next((one for one in channels if url.startswith(one)), url)
+    try:
+        return Origin.of(url)
+    except ValueError:
+        return url
+
+
+def _window() -> int:
+    """Return how many files may be open at once: each takes two handles, and other things need some."""
+    try:
+        import resource  # noqa: PLC0415 - there is none on Windows
+    except ImportError:
+        return 64
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(4, min(128, (soft - 64) // 4)) if soft > 0 else 128
 
 
 def _check_offline(missing: Sequence[File], channels: Sequence[str], model: str) -> None:
@@ -86,124 +137,3 @@ def _check_offline(missing: Sequence[File], channels: Sequence[str], model: str)
 def _offline(files: Sequence[File], model: str) -> OfflineError:
     size = format_bytes(sum(one.size for one in files))
     return OfflineError([file.path for file in files], missing=size, model=model)
-
-
-class _KnownDeadError(BrokenTransferError):
-    """A source could not be reached earlier in this run; that was told then."""
-
-
-class _Run:
-    """One fetch: what travelled, and which sources are known to be dead."""
-
-    def __init__(
-        self, store: Store, channels: Sequence[str], reporter: Reporter, *, model: str, offline: bool
-    ) -> None:
-        self.travelled = 0
-        self._model = model
-        self._store = store
-        self._channels = channels
-        self._reporter = reporter
-        self._offline = offline
-        self._dead: dict[Origin, SourceError] = {}
-
-    def one(self, file: File) -> Path:
-        """Return the blob of a file, fetched here or by another process meanwhile."""
-        mine = False
-
-        def fill(landing: Landing) -> None:
-            nonlocal mine
-            mine = True
-            self._fill(landing)
-
-        try:
-            blob = self._store.land(file, fill, reporter=self._reporter)
-        except DigestError as error:
-            raise error.of(self._model) from None
-        if not mine:
-            self._reporter.advance(file.size)
-        return blob
-
-    def _fill(self, landing: Landing) -> None:
-        """Fill a landing from the first source that serves it whole."""
-        file = landing.file
-        self._reporter.advance(landing.position)
-        if self._is_done(landing, "what an earlier run left"):
-            return
-        failures = []
-        for url in sources(file, self._channels, offline=self._offline):
-            try:
-                self._from(url, landing)
-            except SourceError as error:  # noqa: PERF203 - a few rounds
-                failures.append(error)
-                if not isinstance(error, _KnownDeadError):
-                    self._reporter.note(f"{error.url}: {error.reason}")
-            else:
-                return
-        if self._offline:
-            raise _offline([file], self._model)
-        raise UnreachableError(f"{file.path} of {self._model}" if self._model else file.path, failures)
-
-    def _from(self, url: str, landing: Landing) -> None:
-        """Fetch all that lacks from one source, asking it again where that may help. Raises SourceError."""
-        origin = _origin(url)
-        if dead := self._dead.get(origin):
-            raise _KnownDeadError(url, f"{dead.reason} (not asked again)")
-        patience = Patience()
-        while True:
-            before = landing.position
-            try:
-                self._stream(url, landing)
-            except SourceError as error:
-                self._reporter.advance(-landing.settle())
-                patience.progressed(landing.position - before)
-                if not patience.wait(error, tell=self._reporter.note):
-                    if isinstance(error, BrokenTransferError) and landing.position == before:
-                        self._dead[origin] = error
-                    raise
-            else:
-                if self._is_done(landing, url):
-                    return
-
-    def _is_done(self, landing: Landing, source: str) -> bool:
-        """Prove what is whole; False where bytes lack, or where they must all come again from one source."""
-        size = landing.file.size
-        if landing.position < size:
-            return False
-        if landing.prove(source):
-            return True
-        self._reporter.advance(-size)
-        self._reporter.note(
-            f"{landing.file.path}: parts of several downloads don't fit; fetching all of it again"
-        )
-        return False
-
-    def _stream(self, url: str, landing: Landing) -> None:
-        """Take what one request brings. Raises SourceError where that is not all that lacks."""
-        size = landing.file.size
-        with transport(url).open(Request(url, landing.position)) as body:
-            if body.size not in (None, size):
-                raise RefusedError(url, f"it has {body.size} bytes, the manifest says {size}")
-            self._copy(url, body, landing)
-        if landing.position < size:
-            raise BrokenTransferError(url, f"it ended after {landing.position} of {size} bytes")
-
-    def _copy(self, url: str, body: Body, landing: Landing) -> None:
-        size, skip = landing.file.size, landing.position - body.start
-        for block in body.blocks:
-            self.travelled += len(block)
-            fresh = block[skip:] if skip else block
-            skip = max(0, skip - len(block))
-            if landing.position + len(fresh) > size:
-                raise RefusedError(url, f"it sends more than the {size} bytes that the manifest says")
-            if fresh:
-                landing.write(fresh, source=url)
-                self._reporter.advance(len(fresh))
-            if landing.position == size:
-                return
-
-
-def _origin(url: str) -> Origin:
-    try:
-        return Origin.of(url)
-    except ValueError:
-        raise RefusedError(url, "it is no URL that can be asked") from None

@@ -38,7 +38,7 @@ class FileTransport:
         stream = os.fdopen(handle, "rb", buffering=0)
         stream.seek(start)
         end = status.st_size if request.end is None else request.end
-        return Body(start, status.st_size, _blocks(stream, url, end - start), stream.close)
+        return Body(start, status.st_size, _blocks(stream, url, end - start), stream.close, end=end)
 
     def open_each(self, requests: Iterable[Request]) -> Iterator[Body | SourceError]:
         """Open several files in order."""

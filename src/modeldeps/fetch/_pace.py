@@ -33,3 +33,10 @@ class Pace:
         if self.count < MIN_RATE * passed:
             raise BrokenTransferError(self.url, f"fewer than {MIN_RATE} bytes a second came")
         self.since, self.count = time.monotonic(), 0
+
+
+class SlowError(BrokenTransferError):
+    """A source sends so little that another one should be asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url, "it is slow")

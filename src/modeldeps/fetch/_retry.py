@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ LONG_PAUSE = 2.0
 """Seconds; a shorter pause is not worth a word."""
 FIRST_PAUSE = 0.25
 """Seconds before the second request; doubled each time."""
+JITTER = 0.25
+"""Share of a pause that is added by chance, so that many clients don't come back at one moment."""
 
 
 @dataclass
@@ -39,20 +42,32 @@ class Patience:
         if count >= PROGRESS:
             self.failures = 0
 
+    def pause(self, error: SourceError) -> float | None:
+        """Count a failure; return the seconds until the next request, None where there should be none."""
+        if not isinstance(error, BrokenTransferError):
+            return None
+        self.failures += 1
+        self.total += 1
+        pause: float = max(error.retry_after or 0.0, FIRST_PAUSE * 2 ** (self.failures - 1))
+        if self.failures >= ATTEMPTS or self.total >= MAX_ATTEMPTS or pause > MAX_PAUSE:
+            return None
+        return pause * (1 + JITTER * random.random())  # noqa: S311 - no secret
+
     def wait(self, error: SourceError, *, tell: Callable[[str], None] | None = None) -> bool:
         """
         Pause before the next request; False, at once, when there should be none.
 
         A pause that a person would notice is told.
         """
-        if not isinstance(error, BrokenTransferError):
+        pause = self.pause(error)
+        if pause is None:
             return False
-        self.failures += 1
-        self.total += 1
-        pause = max(error.retry_after or 0.0, FIRST_PAUSE * 2 ** (self.failures - 1))
-        if self.failures >= ATTEMPTS or self.total >= MAX_ATTEMPTS or pause > MAX_PAUSE:
-            return False
-        if tell and pause >= LONG_PAUSE:
-            tell(f"{error.url}: {error.reason}; asking again in {pause:.0f} s")
+        if tell and (words := pause_words(error, pause)):
+            tell(words)
         time.sleep(pause)
         return True
+
+
+def pause_words(error: SourceError, pause: float) -> str:
+    """Return what a person is told of a pause; nothing of a short one."""
+    return f"{error.url}: {error.reason}; asking again in {pause:.0f} s" if pause >= LONG_PAUSE else ""

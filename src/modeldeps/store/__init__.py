@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING
 from modeldeps.store._store import Store
 
 if TYPE_CHECKING:
+    from modeldeps.store._claim import Claim
+    from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
     from modeldeps.store._usage import Usage
 
-__all__ = ["Landing", "Store", "Usage"]
+__all__ = ["Berth", "Busy", "Claim", "Landing", "Store", "Usage", "Watch"]
 
-_HOMES = {"Landing": "modeldeps.store._landing", "Usage": "modeldeps.store._usage"}
+_HOMES = {
+    "Berth": "modeldeps.store._land",
+    "Busy": "modeldeps.store._land",
+    "Claim": "modeldeps.store._claim",
+    "Landing": "modeldeps.store._landing",
+    "Usage": "modeldeps.store._usage",
+    "Watch": "modeldeps.store._land",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""One landing of a blob, however many processes ask for it."""
+"""Who may land a blob, however many processes ask for it."""
 
 from __future__ import annotations
 
@@ -6,122 +6,183 @@ import os
 import secrets
 import stat
 import time
-from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeldeps.progress import Reporter
-from modeldeps.store import _lock, _trust
+from modeldeps.store import _known, _lock, _trust
 from modeldeps.store._landing import Landing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from modeldeps.manifest import File
+    from modeldeps.progress import Reporter
     from modeldeps.store._layout import Layout
 
 PATIENCE = 120.0
 """Seconds without a new byte after which the work of another process is not waited for any longer."""
-_PAUSE = 0.05
+PAUSE = 0.05
 """Seconds between two looks at what another process does."""
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _SAFE = getattr(os, "O_NOFOLLOW", 0)
 
 
-def land(  # noqa: PLR0913 - each has its name
+class Berth:
+    """The right to land one blob: its part file, and the lock that keeps others away from it."""
+
+    def __init__(self, layout: Layout, landing: Landing, lock: _lock.Lock | None, *, shared: bool) -> None:
+        self.landing = landing
+        """What takes the bytes."""
+        self._layout = layout
+        self._lock = lock
+        self._shared = shared
+
+    def publish(self, stamps: _trust.Stamps) -> Path:
+        """Give the blob its name; return the folder to flush before anybody is told. Raises OSError."""
+        file = self.landing.file
+        folder = self.landing.publish(self._layout.blob(file.sha256), stamps)
+        _known.remember(self._layout.chunks, file)
+        return folder
+
+    def leave(self) -> None:
+        """Let others in. A part file that nobody could go on with is removed."""
+        keep = self._shared and self.landing.kept > 0
+        self.landing.close()
+        try:
+            if not keep:
+                self.landing.path.unlink(missing_ok=True)
+        finally:
+            if self._lock is not None:
+                lock, self._lock = self._lock, None
+                lock.release()
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Another process is at it."""
+
+    words: str
+    """Who, as far as its lock file tells."""
+
+
+def claim(
     layout: Layout,
     file: File,
-    fill: Callable[[Landing], None],
     *,
     landed: Callable[[], bool],
-    stamps: _trust.Stamps,
-    reporter: Reporter | None = None,
-) -> None:
+    advance: Callable[[int], None] | None = None,
+    alone: bool = False,
+) -> Berth | Busy | None:
     """
-    Make a blob out of what `fill` writes and proves, or wait for another process that is at it.
+    Return the right to land a blob, who has it, or None where the blob is there by now.
 
-    `landed` tells whether the blob is there. Raises what `fill` raises, and OSError.
+    `alone` asks nobody: the part file is one of our own. Raises OSError.
     """
-    layout.prepare()
-    with _turn(layout, file, landed, reporter or Reporter()) as lock:
-        if landed():
-            return
-        shared = lock is not None and lock.proven
-        path, handle = _open(layout.partial, file.sha256, shared=shared)
-        landing = Landing(file, path, handle)
-        try:
-            landing.resume()
-            fill(landing)
-            landing.publish(layout.blob(file.sha256), stamps)
-        finally:
-            _leave(landing, keep=shared)
-
-
-def _leave(landing: Landing, *, keep: bool) -> None:
-    """Close a part file; one that nobody could go on with is removed."""
-    empty = landing.kept == 0
-    landing.close()
-    if not keep or empty:
-        landing.path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _turn(
-    layout: Layout, file: File, landed: Callable[[], bool], reporter: Reporter
-) -> Iterator[_lock.Lock | None]:
-    """Hold the lock of a blob; go on without one where it can't be had in time, or not at all."""
-    path = layout.partial / f"{file.sha256}.lock"
-    watch = _Watch(layout.partial / file.sha256, reporter)
     lock = None
+    if not alone:
+        path = layout.lock(file.sha256)
+        try:
+            lock = _lock.acquire(path)
+        except OSError:
+            alone = True  # no locks here, or another user's lock file: the part file will be one of our own
+        if lock is None and not alone:
+            return None if landed() else Busy(str(_lock.holder(path) or "another process"))
     try:
-        while (lock := _lock.acquire(path)) is None and not landed() and watch.patient():
-            time.sleep(_PAUSE)
-    except OSError:
-        lock = None  # no locks here, or another user's lock file: the part file will be one of our own
-    finally:
-        watch.end()
+        if landed():
+            _free(lock)
+            return None
+        return _open(layout, file, lock, advance)
+    except BaseException:
+        _free(lock)
+        raise
+
+
+def _free(lock: _lock.Lock | None) -> None:
+    if lock is not None:
+        lock.release()
+
+
+def _open(
+    layout: Layout, file: File, lock: _lock.Lock | None, advance: Callable[[int], None] | None
+) -> Berth:
+    shared = lock is not None and lock.proven
+    path, handle = _part(layout.partial, file.sha256, shared=shared)
+    landing = Landing(file, path, handle, **({"advance": advance} if advance else {}))
+    return Berth(layout, landing, lock, shared=shared)
+
+
+def land(
+    berth: Callable[[bool], Berth | Busy | None], fill: Callable[[Landing], None], watch: Watch
+) -> Berth | None:
+    """
+    Return a berth with the bytes that `fill` wrote and proved, to be published and left.
+
+    None where another process, which is waited for, made the blob. Raises what they raise.
+    """
+    while isinstance(found := berth(not watch.patient()), Busy):
+        watch.tell(found)
+        time.sleep(PAUSE)
+    watch.end()
+    if found is None:
+        return None
     try:
-        yield lock
-    finally:
-        if lock is not None:
-            lock.release()
+        found.landing.resume()
+        fill(found.landing)
+    except BaseException:
+        found.leave()
+        raise
+    return found
 
 
-class _Watch:
-    """Look on while another process fetches, and show its progress."""
+class Watch:
+    """Look on while another process lands a blob, and show its progress."""
 
-    def __init__(self, part: Path, reporter: Reporter) -> None:
-        self._part = part
+    def __init__(self, parts: Sequence[Path], reporter: Reporter) -> None:
+        self._parts = parts
         self._reporter = reporter
         self._shown = 0
-        self._since = 0.0
+        self._since = time.monotonic()
+        self._told = ""
 
     def patient(self) -> bool:
         """Tell whether the other process still gets on."""
-        now = time.monotonic()
-        if not self._since:
-            self._since = now
-            self._reporter.note("another process is fetching the same file; waiting for it")
-        size = self._size()
+        now, size = time.monotonic(), self._size()
         if size != self._shown:
-            self._reporter.advance(size - self._shown)
+            if self._told:
+                self._reporter.advance(size - self._shown)
             self._shown, self._since = size, now
         return now - self._since < PATIENCE
 
+    def tell(self, busy: Busy) -> None:
+        """Say whom is waited for, once for each."""
+        if self._told != busy.words:
+            if not self._told:
+                self._reporter.advance(self._shown)
+            self._told = busy.words
+            self._reporter.note(f"{busy.words} is fetching the same file; waiting for it")
+
     def _size(self) -> int:
         """Return the bytes of all part files of the blob."""
-        parts = self._part.parent.glob(f"{self._part.name}*")
         try:
-            return sum(one.lstat().st_size for one in parts)
+            return sum(present(one) for part in self._parts for one in part.parent.glob(f"{part.name}*"))
         except OSError:
             return self._shown  # one was just renamed
 
     def end(self) -> None:
         """Take back what was shown: whoever goes on counts for himself."""
-        self._reporter.advance(-self._shown)
+        if self._told:
+            self._reporter.advance(-self._shown)
+        self._shown, self._told = 0, ""
 
 
-def _open(folder: Path, digest: str, *, shared: bool) -> tuple[Path, int]:
+def present(part: Path) -> int:
+    """Return about how many bytes of a part file are on disk; holes don't count. Raises OSError."""
+    status = part.lstat()
+    return min(status.st_size, getattr(status, "st_blocks", status.st_size) * 512)
+
+
+def _part(folder: Path, digest: str, *, shared: bool) -> tuple[Path, int]:
     """Open the part file of a blob: the one that an earlier run left, or a new one that nobody else knows."""
     if shared:
         path = folder / digest

@@ -1,205 +1,288 @@
 """
-A blob while it comes in.
+A blob while it comes in, from several threads and sources, in any order.
 
-Bytes are written in order. Where the manifest names chunks, only chunks whose own digest matched
-are written; the digest of the whole trails in another thread, and is proved before the blob gets
-its name. What an interrupted run left is hashed again, never believed.
+Bytes are written at their place as they come. Where the manifest names chunks, a chunk counts as
+there when its own digest matched; the digest of the whole follows behind in another thread, and is
+proved before the blob gets its name. What an interrupted run left is hashed again, never believed.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from concurrent.futures import Future, ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING
 
-from modeldeps.digest import BLOCK, new_hash, sha256_bytes
-from modeldeps.errors import DigestError
-from modeldeps.files import flush_folder, replace
+from modeldeps.errors import ContradictionError, DigestError
+from modeldeps.files import flush_file, flush_folder, replace
+from modeldeps.store import _extents
+from modeldeps.store._at import write_all
+from modeldeps.store._claim import Claim
+from modeldeps.store._pieces import Pieces
+from modeldeps.store._prefix import Prefix
+from modeldeps.store._spans import Spans
 from modeldeps.store._trust import Stamps, seal, stamp
-from modeldeps.store._unit import Unit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from modeldeps.manifest import File
 
-_ALONE = 4 * BLOCK
-"""Bytes of a file from which on a second thread hashes."""
+
+def _silent(count: int) -> None:
+    """Count nothing."""
+    del count
 
 
 class Landing:
     """One part file on its way to becoming a blob."""
 
-    def __init__(self, file: File, path: Path, handle: int) -> None:
+    def __init__(
+        self, file: File, path: Path, handle: int, *, advance: Callable[[int], None] = _silent
+    ) -> None:
         self.file = file
         """The file as the manifest names it."""
         self.path = path
         """The part file."""
-        self.pure = True
-        """Every byte came since the last `restart`, from one source, or was proved by its chunk."""
+        self.sequential = False
+        """Bytes may only come in order, because nobody could tell afterwards where they are missing."""
         self._handle = handle
-        self._chunks = file.chunks if len(file.chunks) > 1 else ()
-        self._next_chunk = 0
-        self._kept = 0
-        self._unit, self._other = Unit(), Unit()
-        self._hash = new_hash()
-        self._thread: ThreadPoolExecutor | None = None
-        self._hashing: Future[None] | None = None
-        self._source = ""
+        self._advance = advance
+        self._turn = threading.RLock()
+        self._pieces = Pieces(handle, file.chunks)
+        self._written = Spans()
+        self._old = Spans()
+        """What an earlier run left and no digest proved yet."""
+        self._sources: set[str] = set()
+        self._claims: list[Claim] = []
+        self._prefix = Prefix(handle, file.size)
+        self._closing = False
 
     @property
     def kept(self) -> int:
-        """Bytes that are written; what comes after them is not checked yet."""
-        return self._kept
+        """Bytes that are written."""
+        with self._turn:
+            return self._written.total
 
     @property
-    def position(self) -> int:
-        """Offset of the byte that is to come next."""
-        return self._kept + len(self._unit)
-
-    def write(self, data: bytes | memoryview, *, source: str) -> None:
-        """
-        Take the next bytes; they must not go past the end of the file.
-
-        Raises DigestError, with the source's name, at the first chunk that is not what the
-        manifest says; OSError where the disk does.
-        """
-        if not self._chunks and self.position and source != self._source:
-            self.pure = False
-        self._source = source
-        view = memoryview(data)
-        while view:
-            room = self._unit_length() - len(self._unit)
-            self._unit.reserve(min(self._unit_length(), len(self._unit) + len(view)))
-            self._unit.add(view[:room])
-            view = view[room:]
-            if len(self._unit) == self._unit_length():
-                self._keep(source)
-
-    def settle(self) -> int:
-        """Keep what can be kept when a source stops in the middle; return the bytes that can't."""
-        if not self._chunks and self._unit:
-            self._commit()
-        lost = len(self._unit)
-        self._unit.clear()
-        return lost
-
-    def restart(self) -> None:
-        """Throw everything away. Raises OSError."""
-        self._wait()
-        os.ftruncate(self._handle, 0)
-        self._next_chunk = self._kept = 0
-        self._unit.clear()
-        self._hash, self.pure = new_hash(), True
+    def is_full(self) -> bool:
+        """Every byte is written, every chunk is proved, and nobody is at it any more."""
+        with self._turn:
+            return not self._claims and self._written.covers(0, self.file.size)
 
     def resume(self) -> None:
         """Hash what an earlier run left, and keep what is, or may be, right. Raises OSError."""
         size = os.fstat(self._handle).st_size
         if size > self.file.size:
-            self.restart()
+            os.ftruncate(self._handle, 0)
+            size = 0
+        found = _extents.data(self._handle) if size else Spans()
+        holes = _extents.spread(self._handle, self.file.size)
+        self.sequential = not holes and not self._pieces
+        if not found.total:
             return
-        while self._kept < size and (block := _pread(self._handle, self._unit_length(), self._kept)):
-            if self._chunks and sha256_bytes(block) != self._chunks[self._next_chunk].sha256:
-                break
-            self._start_hash(memoryview(block))
-            self._moved(len(block))
-        os.ftruncate(self._handle, self._kept)
-        self.pure = bool(self._chunks) or not self._kept
+        sure = _extents.surely(found, _block(self._handle)) if holes else found
+        if self._pieces:
+            self._written, self._old = self._pieces.resume(found, sure)
+        else:
+            self._written = found if self._is_right(found) else sure
+            self._old = Spans(self._written)
+        self._advance(self._written.total)
+        self._follow()
 
-    def prove(self, source: str) -> bool:
-        """
-        Check the digest of the whole.
+    def _is_right(self, found: Spans) -> bool:
+        """Tell whether an earlier run left all of the file."""
+        right = found.covers(0, self.file.size) and self._prefix.finish() == self.file.sha256
+        self._prefix.restart()
+        return right
 
-        False, with everything thrown away, where bytes of several sources or runs are mixed, so that
-        nobody can be blamed yet: fetch all of it from one source. Raises DigestError, with the
-        source's name, where the bytes are that source's own.
+    def take(self, limit: int) -> Claim | None:
+        """Return the right to write the first range that nobody has or writes, of about `limit` bytes."""
+        with self._turn:
+            gap = next(iter(self._gaps()), None)
+            if gap is None or (self.sequential and self._claims):
+                return None
+            return self._claim(gap[0], min(gap[1], self._pieces.end(gap[0] + limit)))
+
+    def take_all(self) -> list[Claim]:
+        """Return the right to write everything that nobody has or writes, in order."""
+        with self._turn:
+            return [self._claim(start, end) for start, end in self._gaps()]
+
+    def split(self, least: int) -> Claim | None:
+        """Return the right to write the second half of the longest range that somebody is at, or None."""
+        with self._turn:
+            longest = max(self._claims, key=lambda one: one.end - one.reserved, default=None)
+            if self.sequential or longest is None or longest.end - longest.reserved < 2 * least:
+                return None
+            middle, end = (longest.reserved + longest.end) // 2, longest.end
+            longest.end = middle
+            return self._claim(middle, end)
+
+    def _gaps(self) -> list[tuple[int, int]]:
+        busy = Spans(self._written)
+        for one in self._claims:
+            busy.add(one.position, one.end)
+        return [] if self._closing else list(busy.gaps(0, self.file.size))
+
+    def _claim(self, start: int, end: int) -> Claim:
+        claim = Claim(self, start, end)
+        self._claims.append(claim)
+        return claim
+
+    def reserve(self, claim: Claim, most: int) -> int:
+        """Return how many bytes a claim may write now: one chunk's at most, and none at its end."""
+        with self._turn:
+            end = min(claim.position + most, claim.end, self.bounds(claim.position)[1])
+            claim.reserved = max(claim.position, end)
+            return claim.reserved - claim.position
+
+    def put(self, claim: Claim, data: memoryview) -> None:
+        """Write the bytes that were reserved at the place of a claim. Raises OSError."""
+        write_all(self._handle, data, claim.position)
+        with self._turn:
+            self._written.add(claim.position, claim.position + len(data))
+            claim.position += len(data)
+            if not self._pieces:
+                self._sources.add(claim.source)
+                self._follow()
+        self._advance(len(data))
+
+    def bounds(self, place: int) -> tuple[int, int]:
+        """Return where the chunk that holds a byte begins and ends; the file, where there are none."""
+        return self._pieces.bounds(place) if self._pieces else (0, self.file.size)
+
+    def check(self, place: int, *, found: str | None, source: str) -> None:
         """
-        self._wait()
-        found = self._hash.hexdigest()
+        Prove the chunk that holds a byte, once all of it is written; `found` is its digest if that is known.
+
+        Raises DigestError, with the source's name, where it is not what the manifest says; it is
+        missing then. OSError where the disk fails.
+        """
+        with self._turn:
+            start, end = self._pieces.bounds(place)
+            if self._pieces.is_good(place) or not self._written.covers(start, end):
+                return
+        digest = found or self._pieces.digest(place)
+        expected = self._pieces.expected(place)
+        with self._turn:
+            was_old = any(True for _ in self._old.parts(start, end))
+            self._old.remove(start, end)
+            if digest == expected:
+                self._pieces.keep(place)
+                self._follow()
+                return
+            self._drop(start, end)
+        if not was_old:
+            part = f"bytes {start} to {end - 1}"
+            raise DigestError(source, self.file.path, expected=expected, found=digest, part=part)
+
+    def copy(self, index: int, source: int, offset: int) -> bool:
+        """
+        Take a chunk from a file of this machine; False where it is not all there.
+
+        Nothing is proved by that: where the whole comes out wrong, every chunk is looked at. Raises OSError.
+        """
+        start, end = self._pieces.span(index)
+        if not self._pieces.copy(index, source, offset):
+            return False
+        with self._turn:
+            self._written.add(start, end)
+            self._follow()
+        self._advance(end - start)
+        return True
+
+    def missing(self) -> tuple[int, ...]:
+        """Return the numbers of the chunks of which nothing is there."""
+        with self._turn:
+            return tuple(
+                index
+                for index in range(len(self._pieces))
+                if not any(True for _ in self._written.parts(*self._pieces.span(index)))
+            )
+
+    def _follow(self) -> None:
+        self._prefix.follow(self._pieces.front() if self._pieces else self._written.run(0))
+
+    def _drop(self, start: int, end: int) -> None:
+        lost = sum(stop - begin for begin, stop in self._written.parts(start, end))
+        self._written.remove(start, end)
+        self._advance(-lost)
+
+    def restart(self) -> None:
+        """Throw everything away. Raises OSError."""
+        with self._turn:
+            self._drop(0, self.file.size)
+            self._old, self._sources = Spans(), set()
+            self._pieces.restart()
+            self._prefix.restart()
+            os.ftruncate(self._handle, 0)
+            _extents.spread(self._handle, self.file.size)
+
+    def prove(self) -> bool:
+        """
+        Check the digest of the whole, all of which is there.
+
+        False, with what is wrong or may be wrong thrown away, where nobody can be blamed: fetch what
+        lacks. Raises DigestError, with the source's name, where the bytes are that source's own;
+        ContradictionError where every chunk is right and the whole is not.
+        """
+        found = self._prefix.finish()
         if found == self.file.sha256:
             return True
-        was_pure = self.pure
+        if self._pieces:
+            return self._prove_chunks(found)
+        sources, was_old = self._sources, bool(self._old.total)
         self.restart()
-        if was_pure:
-            raise DigestError(source, self.file.path, expected=self.file.sha256, found=found)
+        if len(sources) == 1 and not was_old:
+            raise DigestError(sources.pop(), self.file.path, expected=self.file.sha256, found=found)
         return False
 
-    def publish(self, blob: Path, stamps: Stamps) -> None:
-        """Give proved bytes their name: on disk and read-only first, then the name. Raises OSError."""
-        if not self.prove(str(self.path)):
-            raise DigestError(str(self.path), self.file.path, expected=self.file.sha256, found="mixed")
+    def _prove_chunks(self, found: str) -> bool:
+        wrong = self._pieces.wrong()
+        if not wrong:
+            self.restart()
+            raise ContradictionError(self.file.path, expected=self.file.sha256, found=found)
+        with self._turn:
+            for start, end in wrong:
+                self._drop(start, end)
+            self._prefix.restart()
+            self._follow()
+        return False
+
+    def publish(self, blob: Path, stamps: Stamps) -> Path:
+        """
+        Give proved bytes their name: on disk and read-only first, then the name. Raises OSError.
+
+        The folder that is returned is to be flushed before anybody is told.
+        """
         seal(self.path, self.file.sha256, handle=self._handle)
-        os.fsync(self._handle)
+        flush_file(self._handle)
         proved = os.fstat(self._handle)
         _make_folder(blob.parent)
         if os.name == "nt":
             self.close()
         replace(self.path, blob)
-        flush_folder(blob.parent)
         stamp(blob, proved, self.file.sha256, stamps)
+        return blob.parent
+
+    def let_go(self, claim: Claim) -> None:
+        """Take a claim back; what it did not write is missing again."""
+        with self._turn:
+            if claim in self._claims:
+                self._claims.remove(claim)
+            if self._closing:
+                self.close()
 
     def close(self) -> None:
-        """Let go of the file and of the thread."""
-        if self._thread is not None:
-            self._thread.shutdown()
-            self._thread = None
-        if self._handle >= 0:
+        """Let go of the file, as soon as nobody writes to it any more."""
+        with self._turn:
+            self._closing = True
+            if self._claims or self._handle < 0:
+                return
             handle, self._handle = self._handle, -1
-            os.close(handle)
-
-    def _unit_length(self) -> int:
-        """Return the bytes that are checked and written together at the present place."""
-        if self._chunks and self._next_chunk < len(self._chunks):
-            return self._chunks[self._next_chunk].length
-        return max(1, min(BLOCK, self.file.size - self._kept))
-
-    def _keep(self, source: str) -> None:
-        if self._chunks:
-            chunk = self._chunks[self._next_chunk]
-            found = sha256_bytes(self._unit.view())
-            if found != chunk.sha256:
-                self._unit.clear()
-                raise DigestError(
-                    source,
-                    self.file.path,
-                    expected=chunk.sha256,
-                    found=found,
-                    part=f"bytes {chunk.offset} to {chunk.offset + chunk.length - 1}",
-                )
-        self._commit()
-
-    def _commit(self) -> None:
-        """Write the unit while its hash is taken."""
-        view, offset = self._unit.view(), self._kept
-        self._start_hash(view)
-        while view:
-            count = _pwrite(
-                self._handle, view[:BLOCK], offset
-            )  # Linux is slow to find room for 4 MiB at once
-            _write_back(self._handle, offset, count)
-            view, offset = view[count:], offset + count
-        self._moved(len(self._unit))
-        self._unit, self._other = self._other, self._unit  # the other one's hash is taken by now
-        self._unit.clear()
-
-    def _moved(self, count: int) -> None:
-        self._kept += count
-        self._next_chunk += 1
-
-    def _start_hash(self, unit: memoryview) -> None:
-        self._wait()
-        if self.file.size < _ALONE:
-            self._hash.update(unit)
-            return
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="modeldeps-sha256")
-        self._hashing = self._thread.submit(self._hash.update, unit)
-
-    def _wait(self) -> None:
-        if self._hashing is not None:
-            hashing, self._hashing = self._hashing, None
-            hashing.result()
+        self._prefix.close()
+        os.close(handle)
 
 
 def _make_folder(folder: Path) -> None:
@@ -209,30 +292,6 @@ def _make_folder(folder: Path) -> None:
         flush_folder(folder.parent)
 
 
-def _write_back(handle: int, offset: int, count: int) -> None:
-    """
-    Let the disk begin at once, so that the flush at the end has little to wait for.
-
-    On Linux this advice starts the writing of pages that are not on disk yet and drops none of them
-    (mm/fadvise.c); elsewhere it would do something else.
-    """
-    if sys.platform == "linux":
-        os.posix_fadvise(handle, offset, count, os.POSIX_FADV_DONTNEED)
-
-
-if hasattr(os, "pwrite"):
-
-    def _pread(handle: int, count: int, offset: int) -> bytes:
-        return os.pread(handle, count, offset)
-
-    def _pwrite(handle: int, data: memoryview, offset: int) -> int:
-        return os.pwrite(handle, data, offset)
-else:
-
-    def _pread(handle: int, count: int, offset: int) -> bytes:
-        os.lseek(handle, offset, os.SEEK_SET)
-        return os.read(handle, count)
-
-    def _pwrite(handle: int, data: memoryview, offset: int) -> int:
-        os.lseek(handle, offset, os.SEEK_SET)
-        return os.write(handle, data)
+def _block(handle: int) -> int:
+    """Return the bytes of a block of the file system."""
+    return max(4096, getattr(os.fstat(handle), "st_blksize", 0))

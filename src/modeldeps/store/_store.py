@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from modeldeps._frozen import dataclass
 from modeldeps.digest import BLOCK
 from modeldeps.manifest import File
 from modeldeps.store import _trust
-from modeldeps.store._layout import Layout
+from modeldeps.store._layout import Layout, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from modeldeps.config import Settings
+    from modeldeps.manifest import Manifest, Variant
     from modeldeps.progress import Reporter
+    from modeldeps.store._gather import Adoption
+    from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
     from modeldeps.store._usage import Usage
+    from modeldeps.store._uses import Note
+
+_LONG = 80
+"""Characters of a store's folder from which on its files may get longer than Windows takes unasked: 260."""
+_DAY = 86_400.0
+"""Seconds between two moments at which a last use is written down."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +43,18 @@ class Store:
     """Folders of read-only stores, looked up first."""
     elsewhere: bool = False
     """Look for bytes in the caches of other tools before they are fetched."""
+    peers: tuple[Path, ...] = ()
+    """Folders of the other users' stores, where several users share one; looked up last."""
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """Return the store that the user set. Raises StoreLayoutError where another layout is there."""
-        layers = tuple(one.absolute() for one in settings.stores)
-        store = cls(settings.cache.absolute(), layers, settings.adopt)
-        for layout in store._layouts():
-            layout.check()
-        return store
+        root, *peers = places(_absolute(settings.cache), own=True)
+        layers = (place for one in settings.stores for place in places(_absolute(one), own=False))
+        return cls(root, tuple(layers), settings.adopt, tuple(peers))
 
     def _layouts(self) -> tuple[Layout, ...]:
-        return (*map(Layout, self.layers), Layout(self.root))
+        return tuple(map(Layout, (*self.layers, self.root, *self.peers)))
 
     @property
     def _layout(self) -> Layout:
@@ -82,28 +95,91 @@ class Store:
         _room.check_room(self.root, needed)
 
     def begun(self, file: File) -> int:
-        """Return the bytes of a blob that an interrupted run left."""
+        """Return about how many bytes of a blob an interrupted run left."""
+        from modeldeps.store._land import present  # noqa: PLC0415
+
         try:
-            return min(file.size, (self._layout.partial / file.sha256).lstat().st_size)
+            return min(file.size, present(self._layout.partial / file.sha256))
         except OSError:
             return 0
+
+    def watch(self, file: File, reporter: Reporter) -> Watch:
+        """Return what looks on while another process lands a blob."""
+        from modeldeps.store._land import Watch  # noqa: PLC0415
+
+        stores = (self.root, *self.peers)
+        return Watch([Layout(one).partial / file.sha256 for one in stores], reporter)
+
+    def berth(
+        self, file: File, *, advance: Callable[[int], None] | None = None, alone: bool = False
+    ) -> Berth | Busy | None:
+        """
+        Return the right to land a blob, who has it, or None where it is there by now.
+
+        `advance` hears of bytes that are there, or no longer; `alone` waits for nobody. Raises
+        StoreFullError, StoreReadOnlyError and StoreFailedError.
+        """
+        from modeldeps.store import _land  # noqa: PLC0415
+
+        def landed() -> bool:
+            return any(
+                tell(layout.blob(file.sha256), file.sha256, file.size, self._stamps)
+                for tell, layouts in ((_trust.known, self._layouts()), (_trust.trusted, map(Layout, self.peers)))
+                for layout in layouts
+            )
+
+        with self.writing(file.size):
+            self._layout.prepare()
+            return _land.claim(self._layout, file, landed=landed, advance=advance, alone=alone)
+
+    def writing(self, needed: int = 0) -> AbstractContextManager[None]:
+        """Turn what the disk says within a with block into a StoreError."""
+        from modeldeps.store import _room  # noqa: PLC0415
+
+        return _room.writing(self.root, needed=needed)
+
+    def copy_known(self, landing: Landing) -> None:
+        """Take the chunks that blobs of this machine have. Raises what `writing` does."""
+        from modeldeps.store._delta import copy_known  # noqa: PLC0415
+
+        with self.writing(landing.file.size):
+            copy_known(landing, self._layouts(), self._stamps)
+
+    def publish(self, berths: Collection[Berth]) -> set[Path]:
+        """
+        Give proved bytes their names; return the folders to `flush` before anybody is told.
+
+        Raises StoreFullError, StoreReadOnlyError and StoreFailedError.
+        """
+        with self.writing(sum(one.landing.file.size for one in berths)):
+            return {one.publish(self._stamps) for one in berths}
+
+    def flush(self, folders: Iterable[Path]) -> None:
+        """Bring the names in some folders to disk. Raises what `publish` does."""
+        from modeldeps.files import flush_folder  # noqa: PLC0415
+
+        with self.writing():
+            for folder in folders:
+                flush_folder(folder)
 
     def land(self, file: File, fill: Callable[[Landing], None], *, reporter: Reporter | None = None) -> Path:
         """
         Return the blob that `fill` writes into a Landing and proves, or that another process made meanwhile.
 
-        Raises what `fill` raises, StoreFullError and StoreReadOnlyError.
+        Raises what `fill` raises, StoreFullError, StoreReadOnlyError and StoreFailedError.
         """
-        from modeldeps.store import _land, _room  # noqa: PLC0415
+        from modeldeps.progress import Reporter  # noqa: PLC0415
+        from modeldeps.store import _land  # noqa: PLC0415
 
-        blob = self.blob(file.sha256)
-
-        def landed() -> bool:
-            return _trust.known(blob, file.sha256, file.size, self._stamps)
-
-        with _room.writing(self.root, needed=file.size):
-            _land.land(self._layout, file, fill, landed=landed, stamps=self._stamps, reporter=reporter)
-        return blob
+        watch = self.watch(file, reporter or Reporter())
+        with self.writing(file.size):
+            berth = _land.land(lambda alone: self.berth(file, alone=alone), fill, watch)
+        if berth is not None:
+            try:
+                self.flush(self.publish([berth]))
+            finally:
+                berth.leave()
+        return self.find(file) or self.blob(file.sha256)
 
     def adopt(self, path: Path, digest: str, size: int) -> Path:
         """Take a copy of a local file as a blob. Raises DigestError where it is not that one, and OSError."""
@@ -126,6 +202,39 @@ class Store:
 
         with _room.writing(self.root, needed=file.size):
             return _adopt.adopt_known(self._layout, file, stamps=self._stamps)
+
+    def gather(
+        self,
+        places: Iterable[Path],
+        wanted: Iterable[File] | None,
+        *,
+        reporter: Reporter,
+        share: bool = True,
+        dry_run: bool = False,
+    ) -> Adoption:
+        """
+        Make blobs of the wanted files, or of all, that lie below these places; with `dry_run` only look.
+
+        Without `share` nothing becomes a hard link. Raises StoreFullError and StoreReadOnlyError.
+        """
+        from modeldeps.store import _gather, _room  # noqa: PLC0415
+
+        gatherer = _gather.Gatherer(
+            self._layout,
+            self._stamps,
+            lambda file: self.find(file) is not None,
+            reporter,
+            share=share,
+            dry_run=dry_run,
+        )
+        with _room.writing(self.root):
+            return gatherer.gather(places, wanted)
+
+    def notes(self) -> Iterator[Note]:
+        """Yield the notes of who uses what."""
+        from modeldeps.store import _uses  # noqa: PLC0415
+
+        return _uses.notes(self._layout)
 
     def materialised(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path | None:
         """
@@ -156,6 +265,46 @@ class Store:
             _materialise.build(folder, files, self.find, self._stamps)
         return folder
 
+    def is_noted(self, folder: Path, by: Path) -> bool:
+        """
+        Tell whether it was noted that the pointer package at `by` uses a materialised model.
+
+        True too where nothing can be noted: in a read-only store, and for a model of another layer. This
+        costs one `stat`; once a day it writes down the moment.
+        """
+        layout = self._layout
+        if not str(folder).startswith(f"{layout.common}{os.sep}"):
+            return True
+        file = layout.note(_trust.user(), os.path.abspath(by), folder.name)  # noqa: PTH100 - load()'s hot path
+        try:
+            age = time.time() - os.stat(file).st_mtime  # noqa: PTH116 - likewise
+        except OSError:
+            places = (os.path.dirname(file), layout.roots, self.root)  # noqa: PTH120 - likewise
+            return not any(os.access(one, os.W_OK) for one in places)
+        if not -_DAY < age < _DAY:
+            with suppress(OSError):
+                os.utime(file)
+        return True
+
+    def note_use(self, manifest: Manifest, variant: Variant, *, by: Path) -> None:
+        """
+        Note that a variant is used, before its bytes are looked for: what is in use is not freed.
+
+        `by` is the `.dist-info` folder of a pointer package, or the pyproject.toml of a project for
+        which an installer fetches ahead. Where nothing can be noted nothing happens.
+        """
+        named = {"name": manifest.name, "version": manifest.version, "variant": variant.name}
+        files = manifest.payload(variant)
+        folder = self._layout.model(*named.values(), files)
+        found = self.materialised(files, **named)
+        if found is not None and self._layout.common not in found.parents:
+            return  # another layer serves it
+        from modeldeps.errors import StoreError  # noqa: PLC0415
+        from modeldeps.store import _roots  # noqa: PLC0415
+
+        with suppress(OSError, StoreError):
+            _roots.note(self._layout, _roots.use_of(manifest, variant, by=by, folder=folder.name))
+
     def usage(self) -> Usage:
         """Return what the store that is written holds."""
         from modeldeps.store._usage import measure  # noqa: PLC0415
@@ -167,12 +316,27 @@ def _copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:
     """Fill a landing from an open file. Raises DigestError."""
     landing.restart()
     file = landing.file
-    while block := stream.read(BLOCK):
-        if landing.position + len(block) > file.size:
-            from modeldeps.errors import DigestError  # noqa: PLC0415
+    claims = landing.take_all()
+    try:
+        for claim in claims:
+            claim.source = source
+            while not claim.is_done and (block := stream.read(BLOCK)):
+                claim.write(block)
+    finally:
+        for claim in claims:
+            claim.release()
+    if not landing.is_full or stream.read(1):
+        landing.restart()
+        from modeldeps.errors import DigestError  # noqa: PLC0415
 
-            found = f"of more than {file.size} bytes"
-            raise DigestError(source, file.path, expected=file.sha256, found=found)
-        landing.write(block, source=source)
-    landing.settle()
-    landing.prove(source)
+        raise DigestError(source, file.path, expected=file.sha256, found=f"of other than {file.size} bytes")
+    landing.prove()
+
+
+def _absolute(folder: Path) -> Path:
+    """Return an absolute path; on Windows in the form that may be long, where what lies in the folder gets long."""
+    if os.name != "nt" or len(str(folder.absolute())) < _LONG:
+        return folder.absolute()
+    from modeldeps.files import long_path  # noqa: PLC0415 - Windows alone asks
+
+    return type(folder)(long_path(str(folder.absolute())))

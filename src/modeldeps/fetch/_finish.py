@@ -1,0 +1,68 @@
+"""Prove what is whole, bring it to disk and give it its name, beside the threads that fetch."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import DigestError
+from modeldeps.fetch._task import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modeldeps.fetch._run import Run
+    from modeldeps.fetch._task import Task
+
+THREADS = 4
+"""Files that are brought to disk at once: a file system writes several as fast as one."""
+
+
+class Finisher:
+    """A few threads that end what others began."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._pool: ThreadPoolExecutor | None = None
+        self._folders: set[Path] = set()
+
+    def add(self, task: Task) -> None:
+        """Take over a file whose bytes are all there; called under the run's `turn`."""
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="modeldeps-finish")
+        self._pool.submit(self._finish, task)
+
+    def _finish(self, task: Task) -> None:
+        run = self._run
+        assert task.berth is not None  # noqa: S101 - a file whose bytes came is open
+        try:
+            with run.store.writing(task.file.size):
+                right = task.berth.landing.prove()
+            if right:
+                self._folders |= run.store.publish([task.berth])
+                task.berth.leave()
+                run.done([task])
+            else:
+                what = "what is wrong" if task.berth.landing.kept else "all of it"
+                run.reporter.note(
+                    f"{task.file.path}: parts of several downloads don't fit; fetching {what} again"
+                )
+                self._again(task)
+        except DigestError as error:
+            with run.turn:
+                run.blame(task, error)
+            self._again(task)
+        except BaseException as error:  # noqa: BLE001 - it is raised by the thread that waits for the run
+            with run.turn:
+                run.stop(error)
+
+    def _again(self, task: Task) -> None:
+        with self._run.turn:
+            task.state = State.READY
+            self._run.turn.notify_all()
+
+    def close(self) -> None:
+        """Wait for what is being brought to disk; bring the names to disk. Raises StoreError."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._run.store.flush(self._folders)

@@ -1,0 +1,110 @@
+"""What one run knows of a source: whether it may be asked now, by how many at once, and for what."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from modeldeps.errors import SourceError
+    from modeldeps.fetch._transport import Body
+
+NEAR = 0.005
+"""Seconds of a round trip; a source that answers faster is on this machine or next to it."""
+FEW = 2
+"""Connections to a near source, which one or two fill."""
+SOME = 8
+"""Connections to a source that answered, but with nothing that tells how far away it is."""
+ENOUGH = 150_000_000
+"""Bytes a second through one connection; more of them would not help."""
+GAIN = 1.2
+"""How much faster twice as many connections must be, or no more are made."""
+WINDOW = 0.25
+"""Seconds over which a rate is taken."""
+LEAST = 1 << 20
+"""Bytes that are worth a request of their own, whatever the rate."""
+WORTH = 0.1
+"""Seconds that a range must still take to be worth sharing."""
+SLOW = 32_000
+"""Bytes a second; a source that sends fewer is left for another one, if there is one."""
+SLOW_WINDOW = 10.0
+"""Seconds over which a source is found slow."""
+
+
+@dataclass
+class Host:
+    """One source in one run, shared by all files that it serves."""
+
+    most: int = 16
+    """Connections at most."""
+    limit: int = 1
+    """Connections at present: one until the first answer tells how far away it is."""
+    active: int = 0
+    """Connections that are in use."""
+    rests_until: float = 0.0
+    """When it may be asked again, on the monotonic clock."""
+    served: int = 0
+    """Bytes that came from it."""
+    ranged: bool | None = None
+    """It understands ranges; None where nobody asked yet."""
+    dead: SourceError | None = None
+    """Why it is asked no more: nothing ever came from it."""
+    banned: bool = False
+    """It served wrong bytes: it is asked no more."""
+    slow: bool = False
+    """It is asked last."""
+    rate: float = 0.0
+    """Bytes a second in the last window; 0 before there was one."""
+    _heard: bool = False
+    _best: float = 0.0
+    _mark: tuple[float, int] = (0.0, 0)
+    _slow_mark: tuple[float, int] = (0.0, 0)
+    _asked: float = 0.0
+
+    def hear(self, body: Body) -> None:
+        """Learn from the head of an answer how many connections are worth it."""
+        if self._heard:
+            return
+        self._heard = True
+        near = body.round_trip is None or body.round_trip < NEAR
+        self.limit = min(self.most, FEW if near else self.most)
+
+    def hear_nothing(self) -> None:
+        """Learn from a refusal that there is somebody who answers."""
+        self.limit = max(self.limit, min(self.most, SOME))
+
+    def worth(self) -> int | None:
+        """Return the bytes that are worth sharing what another request brings, or None for unknown."""
+        return max(LEAST, int(self.rate * WORTH / self.limit)) if self.rate else None
+
+    def count(self, count: int) -> None:
+        """Count bytes that came, and see whether more connections would bring more."""
+        self.served += count
+        now = time.monotonic()
+        since, before = self._mark
+        if since and now - since < WINDOW:
+            return
+        self._mark = (now, self.served)
+        if not since or now - since > 4 * WINDOW:
+            return  # it was not at work all the time
+        self.rate = (self.served - before) / (now - since)
+        if self._heard and GAIN * self._best < self.rate < ENOUGH * self.limit:
+            self._best, self.limit = self.rate, min(self.most, 2 * self.limit)
+
+    def is_slow(self) -> bool:
+        """Tell whether too little came for too long; asked whenever bytes come."""
+        now = time.monotonic()
+        since, before = self._slow_mark
+        idle, self._asked = now - self._asked, now
+        if not since or idle > SLOW_WINDOW:
+            self._slow_mark = (now, self.served)
+        elif now - since >= SLOW_WINDOW:
+            self._slow_mark = (now, self.served)
+            return self.served - before < SLOW * (now - since)
+        return False
+
+    def rest(self, pause: float) -> None:
+        """Leave it alone for some seconds, and ask it by fewer connections then."""
+        self.rests_until = max(self.rests_until, time.monotonic() + pause)
+        self.limit = max(1, self.limit // 2)

@@ -1,0 +1,104 @@
+"""Choose what a thread does next: a pure look at what is open, what is missing and who may be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from modeldeps.fetch._host import LEAST
+from modeldeps.fetch._task import Place, State, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modeldeps.store import Claim, Landing
+
+SEGMENT = 16 << 20
+"""Bytes that one request asks for, about."""
+SMALL = 1 << 20
+"""Bytes of a file that is asked for together with others."""
+IDLE = 1.0
+"""Seconds until a thread looks again, if nobody wakes it."""
+
+
+@dataclass
+class Order:
+    """What one thread is to do."""
+
+    task: Task
+    """The file, or the first of several."""
+    place: Place | None = None
+    """Where to ask; None: look at what is here already."""
+    claims: tuple[Claim, ...] = ()
+    """What to bring, in order."""
+    round: int = 0
+    """How often the place had failed when this began."""
+
+
+def choose(active: Sequence[Task], now: float) -> tuple[Order | None, float]:
+    """Return an order, or the seconds after which there may be one."""
+    pause = IDLE
+    asked: list[tuple[Task, Place]] = []
+    for task in active:
+        if task.state is State.NEW:
+            task.state = State.LOOKING
+            return Order(task), 0.0
+        place = task.place() if task.state is State.READY else None
+        if place is None or place.host.active >= place.host.limit:
+            continue
+        if place.host.rests_until > now:
+            pause = min(pause, place.host.rests_until - now)
+            continue
+        if order := order_for(task, place):
+            return order, 0.0
+        asked.append((task, place))
+    return next(filter(None, (_half(*one) for one in asked)), None), pause
+
+
+def order_for(task: Task, place: Place) -> Order | None:
+    """Return an order for what nobody brings yet of a file."""
+    landing = _landing(task)
+    if place.host.ranged is False:
+        claims = tuple(landing.take_all())
+    else:
+        claim = landing.take(_segment(landing, place))
+        claims = (claim,) if claim else ()
+    return _order(task, place, claims) if claims else None
+
+
+def small_for(active: Sequence[Task], place: Place) -> Order | None:
+    """Return an order for the next small file of which nothing is here, from the same source."""
+    for task in active:
+        if task.state is State.READY and is_small(task):
+            found = task.place()
+            if found is not None and found.host is place.host and (order := order_for(task, found)):
+                return order
+    return None
+
+
+def is_small(task: Task) -> bool:
+    """Tell whether a file may be asked for together with others: it is short, and all of it is missing."""
+    return task.file.size <= SMALL and _landing(task).kept == 0
+
+
+def _half(task: Task, place: Place) -> Order | None:
+    """Return an order for half of what another thread is still to bring."""
+    worth = place.host.worth() if place.host.ranged else None
+    claim = _landing(task).split(worth) if worth is not None else None
+    return _order(task, place, (claim,)) if claim else None
+
+
+def _order(task: Task, place: Place, claims: tuple[Claim, ...]) -> Order:
+    place.host.active += 1
+    return Order(task, place, claims, place.round)
+
+
+def _segment(landing: Landing, place: Place) -> int:
+    """Return how much to ask for at once: less towards the end, so that all connections end together."""
+    left = landing.file.size - landing.kept
+    return max(LEAST, min(SEGMENT, left if left <= SEGMENT else left // (2 * place.host.limit)))
+
+
+def _landing(task: Task) -> Landing:
+    assert task.berth is not None  # noqa: S101 - a file that is READY is open
+    return task.berth.landing

@@ -1,0 +1,247 @@
+"""
+One run: bring many files here at once.
+
+The calling thread opens part files and looks after other processes that are at the same files.
+Threads of a few connections take orders (a range of a large file, or small files one after
+another), and a few more prove what is whole and bring it to disk.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import BrokenTransferError, DigestError, SourceError
+from modeldeps.fetch._finish import Finisher
+from modeldeps.fetch._orders import Order, choose
+from modeldeps.fetch._pace import SlowError
+from modeldeps.fetch._retry import pause_words
+from modeldeps.fetch._task import Place, State, Task
+from modeldeps.fetch._worker import work
+from modeldeps.store import Berth, Busy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from modeldeps.progress import Reporter
+    from modeldeps.store import Store, Watch
+
+LOOK = 0.05
+"""Seconds between two looks at files that other processes fetch."""
+GRACE = 2.0
+"""Seconds that threads have to end when a run is broken off."""
+SMALL = 1 << 20
+"""Bytes of a file up to which what an earlier run left is looked at without a thread."""
+SPARE = 2
+"""Threads beside those of the connections, to look at what earlier runs left."""
+
+
+class Run:
+    """Bring files into a store. Everything that threads share is touched under `turn`."""
+
+    def __init__(self, store: Store, tasks: Sequence[Task], reporter: Reporter, *, window: int) -> None:
+        self.store = store
+        """Where the files go."""
+        self.reporter = reporter
+        """Who hears of it."""
+        self.turn = threading.Condition()
+        """Held by whoever looks at or changes what is below."""
+        self.active: list[Task] = []
+        """Files that are open, in order."""
+        self.error: BaseException | None = None
+        """What ends the run."""
+        self.stopped = False
+        """Threads are to end."""
+        self.wrong: list[DigestError] = []
+        """Which sources served other bytes than the manifest names."""
+        self._waiting = deque(tasks)
+        self._busy: dict[str, tuple[Task, Watch]] = {}
+        self._window = window
+        self._threads: list[threading.Thread] = []
+        self._finisher = Finisher(self)
+
+    def go(self) -> None:
+        """Work until all files are there. Raises what ended the run."""
+        try:
+            while not self._is_over():
+                self._admit()
+                self._look()
+                self._staff()
+                with self.turn:
+                    self.turn.wait(LOOK if self._busy else 1.0)
+        finally:
+            self._end()
+        if self.error is not None:
+            raise self.error
+
+    def _is_over(self) -> bool:
+        with self.turn:
+            return self.error is not None or not (self._waiting or self._busy or self.active)
+
+    def _admit(self) -> None:
+        """Open as many files as may be open at once."""
+        while self._waiting and len(self.active) < self._window and self.error is None:
+            self._open(self._waiting.popleft(), None)
+
+    def _look(self) -> None:
+        """See how other processes get on; what they leave is ours."""
+        for task, watch in list(self._busy.values()):
+            self._open(task, watch)
+
+    def _open(self, task: Task, watch: Watch | None) -> None:
+        """Take the right to land a file, or watch who has it."""
+        file = task.file
+        alone = watch is not None and not watch.patient()
+        found = self.store.berth(file, advance=self.reporter.advance, alone=alone)
+        if isinstance(found, Busy):
+            watch = watch or self.store.watch(file, self.reporter)
+            self._busy[file.sha256] = task, watch
+            watch.tell(found)
+            return
+        if watch is not None:
+            watch.end()
+            del self._busy[file.sha256]
+        if found is None:
+            task.state = State.DONE
+            self.reporter.advance(file.size)
+            return
+        self._begin(task, found)
+
+    def _begin(self, task: Task, berth: Berth) -> None:
+        task.berth, task.state = berth, State.LOOKING
+        with self.turn:
+            self.active.append(task)
+        if task.file.size <= SMALL:
+            self.prepare(task)
+            return
+        with self.turn:
+            task.state = State.NEW
+            self.turn.notify_all()
+
+    def prepare(self, task: Task) -> None:
+        """Look at what an earlier run left, and at what blobs of this machine have. Raises StoreError."""
+        assert task.berth is not None  # noqa: S101 - whoever prepares a task has opened it
+        with self.store.writing(task.file.size):
+            task.berth.landing.resume()
+        self.store.copy_known(task.berth.landing)
+        with self.turn:
+            task.state = State.READY
+            self.check_full(task)
+            if task.state is State.READY and task.place() is None:
+                self.stop(task.error())
+            self.turn.notify_all()
+
+    def _staff(self) -> None:
+        """Start threads while there is more to do than threads to do it."""
+        with self.turn:
+            hosts = {id(one.host): one.host for task in self.active for one in task.places}
+            wanted = min(len(self.active), SPARE) + max((one.limit for one in hosts.values()), default=0)
+            todo = [task for task in self.active if task.state in (State.NEW, State.READY)]
+            count = wanted - len(self._threads) if todo and self.error is None else 0
+        for _ in range(count):
+            thread = threading.Thread(target=work, args=[self], name="modeldeps-fetch", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def next_order(self) -> Order | None:
+        """Wait for something to do; None when there is nothing more."""
+        with self.turn:
+            while not self.stopped:
+                order, pause = choose(self.active, time.monotonic())
+                if order is not None:
+                    return order
+                self.turn.wait(pause)
+            return None
+
+    def check_full(self, task: Task) -> None:
+        """Hand over a file whose bytes are all there; called under `turn`."""
+        berth = task.berth
+        if task.state is State.READY and berth is not None and berth.landing.is_full and not self.stopped:
+            task.state = State.FULL
+            self._finisher.add(task)
+
+    def done(self, tasks: Sequence[Task]) -> None:
+        """Count files as landed."""
+        with self.turn:
+            for task in tasks:
+                task.state = State.DONE
+                self.active.remove(task)
+            self.turn.notify_all()
+
+    def failed(self, task: Task, place: Place, error: Exception, *, began: int, came: int) -> None:
+        """Draw the consequences of a request that failed after `came` bytes; called under `turn`."""
+        if isinstance(error, DigestError):
+            self._ban(task, place, error)
+        elif isinstance(error, SlowError):
+            if not place.host.slow:
+                place.host.slow = True
+                self.reporter.note(f"{error.url}: {error.reason}; another source is asked")
+        elif isinstance(error, SourceError):
+            self._leave_or_wait(place, error, began=began, came=came)
+        else:
+            self.stop(error)
+        if task.place() is None:
+            self.stop(task.error())
+        self.turn.notify_all()
+
+    def _ban(self, task: Task, place: Place | None, error: DigestError) -> None:
+        """Never silently: a source that serves other bytes is named, and not asked again."""
+        task.wrong = task.wrong or error
+        if place is not None and not place.host.banned:
+            place.host.banned = True
+            self.wrong.append(error.of(task.model))
+            self.reporter.note(
+                f"warning: {error.source} served other bytes of {task.name()} than its manifest names;"
+                " the source is not used again"
+            )
+
+    def _leave_or_wait(self, place: Place, error: SourceError, *, began: int, came: int) -> None:
+        if place.failed is not None or began < place.round:
+            return  # another thread counted this failure already
+        place.patience.progressed(came)
+        pause = place.patience.pause(error)
+        place.round += 1
+        if pause is not None:
+            if words := pause_words(error, pause):
+                self.reporter.note(words)
+            place.host.rest(pause)
+            return
+        place.failed = error
+        place.host.hear_nothing()
+        if isinstance(error, BrokenTransferError) and not place.host.served:
+            place.host.dead = error
+        self.reporter.note(f"{error.url}: {error.reason}")
+
+    def blame(self, task: Task, error: DigestError) -> None:
+        """Go on with another source after the whole of a file came out wrong; called under `turn`."""
+        place = next((one for one in task.places if _same(one, error)), task.place())
+        self._ban(task, place, error)
+        if task.place() is None:
+            self.stop(task.error())
+
+    def stop(self, error: BaseException) -> None:
+        """End the run; called under `turn`."""
+        if self.error is None:
+            self.error = error
+        self.turn.notify_all()
+
+    def _end(self) -> None:
+        """End the threads; what came is kept."""
+        with self.turn:
+            self.stopped = True
+            self.turn.notify_all()
+        until = time.monotonic() + GRACE
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        self._finisher.close()
+        for _, watch in self._busy.values():
+            watch.end()
+        for task in self.active:
+            if task.berth is not None:
+                task.berth.leave()
+
+
+def _same(place: Place, error: DigestError) -> bool:
+    return DigestError(place.url, "", expected="", found="").source == error.source

@@ -1,0 +1,95 @@
+"""One file of a run: where it may be had, how far it is, and why a source was left."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import BrokenTransferError, DigestError, RefusedError, SourceError, UnreachableError
+from modeldeps.fetch._retry import Patience
+
+if TYPE_CHECKING:
+    from modeldeps.errors import ModelDepsError
+    from modeldeps.fetch._host import Host
+    from modeldeps.manifest import File
+    from modeldeps.store import Berth
+
+
+class State(enum.Enum):
+    """How far a file is."""
+
+    NEW = enum.auto()
+    """Nobody has looked at what an earlier run left."""
+    LOOKING = enum.auto()
+    """Somebody looks."""
+    READY = enum.auto()
+    """Bytes may come."""
+    FULL = enum.auto()
+    """All bytes are there; they are being proved and published."""
+    DONE = enum.auto()
+    """The blob is in the store."""
+
+
+@dataclass
+class Place:
+    """One URL of a file."""
+
+    url: str
+    """Where it is asked for, credentials included."""
+    host: Host
+    """The source that serves it."""
+    patience: Patience = field(default_factory=Patience)
+    """How often it failed."""
+    failed: SourceError | None = None
+    """Why it is asked no more for this file."""
+    round: int = 0
+    """Failures that were counted; requests that began before the last one fail for the same cause."""
+
+    def why_not(self) -> SourceError | None:
+        """Return why this place can't be asked, or None where it can."""
+        if self.failed is None and self.host.banned:
+            self.failed = RefusedError(self.url, "it served wrong bytes earlier (not asked again)")
+        if self.failed is None and self.host.dead is not None:
+            self.failed = BrokenTransferError(self.url, f"{self.host.dead.reason} (not asked again)")
+        return self.failed
+
+
+@dataclass
+class Task:
+    """One file that is to land."""
+
+    file: File
+    """What the manifest says."""
+    model: str
+    """What is named in errors."""
+    places: list[Place]
+    """Where it may be had, in the order in which it is asked for."""
+    state: State = State.NEW
+    """How far it is."""
+    berth: Berth | None = None
+    """Its part file, while this process has the right to it."""
+    travelled: int = 0
+    """Bytes that came, lost ones counted too."""
+    wrong: DigestError | None = None
+    """The first source that served other bytes."""
+
+    def place(self) -> Place | None:
+        """Return where it is to be asked for now, or None where nobody is left."""
+        fit = [one for one in self.places if one.why_not() is None]
+        return min(fit, key=lambda one: one.host.slow, default=None)
+
+    def has_other(self, place: Place) -> bool:
+        """Tell whether there is another place that is not known to be slow."""
+        return any(one is not place and one.why_not() is None and not one.host.slow for one in self.places)
+
+    def name(self) -> str:
+        """Return what people call it."""
+        return f"{self.file.path} of {self.model}" if self.model else self.file.path
+
+    def error(self) -> ModelDepsError:
+        """Return what is to be raised when no place is left."""
+        if self.wrong is not None:
+            return self.wrong.of(self.model)
+        failures = [error for one in self.places if (error := one.why_not()) is not None]
+        return UnreachableError(self.name(), failures)

@@ -1,0 +1,218 @@
+"""What the threads of a run do: carry out orders."""
+
+from __future__ import annotations
+
+from collections import deque
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import BrokenTransferError, DigestError, ModelDepsError, RefusedError, SourceError
+from modeldeps.fetch._open import transport
+from modeldeps.fetch._orders import Order, is_small, small_for
+from modeldeps.fetch._pace import SlowError
+from modeldeps.fetch._transport import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from modeldeps.fetch._run import Run
+    from modeldeps.fetch._transport import Body
+
+
+def work(run: Run) -> None:
+    """Carry out orders until there are no more."""
+    try:
+        while (order := run.next_order()) is not None:
+            _carry_out(run, order)
+    except BaseException as error:  # noqa: BLE001 - it is raised by the thread that waits for the run
+        with run.turn:
+            run.stop(error)
+
+
+def _carry_out(run: Run, order: Order) -> None:
+    if order.place is None:
+        run.prepare(order.task)
+    elif is_small(order.task):
+        _bring_small(run, order)
+    else:
+        _Delivery(run, order).bring()
+
+
+def _bring_small(run: Run, first: Order) -> None:
+    """Bring small files over one connection, without waiting for each answer before the next is asked for."""
+    orders: deque[_Delivery] = deque([_Delivery(run, first)])
+    url = first.place.url if first.place else ""
+    requests = _requests(run, first, orders)
+    try:
+        with closing(transport(url).open_each(requests)) as answers:  # type: ignore[type-var]
+            for answer in answers:
+                orders.popleft().receive(answer)
+                if run.stopped:
+                    return
+    finally:
+        for one in orders:
+            one.give_back()
+
+
+def _requests(run: Run, first: Order, orders: deque[_Delivery]) -> Iterator[Request]:
+    """Ask for one small file after another, as long as there are some and the source does well."""
+    yield orders[0].request()
+    place = first.place
+    assert place is not None  # noqa: S101 - such an order does not come here
+    while True:
+        with run.turn:
+            fine = not run.stopped and place.why_not() is None and place.round == first.round
+            order = small_for(run.active, place) if fine else None
+        if order is None:
+            return
+        orders.append(_Delivery(run, order))
+        yield orders[-1].request()
+
+
+class _Delivery:
+    """One order on its way."""
+
+    def __init__(self, run: Run, order: Order) -> None:
+        assert order.place is not None  # noqa: S101 - such an order does not come here
+        self._run = run
+        self._task = order.task
+        self._place = order.place
+        self._claims = order.claims
+        self._round = order.round
+        self._came = 0
+        self._over = False
+
+    def request(self) -> Request:
+        """Return what is to be asked for."""
+        start, end = self._claims[0].position, self._claims[-1].end
+        if self._place.host.ranged is False:
+            return Request(self._place.url)
+        return Request(self._place.url, start, end if end < self._task.file.size else None)
+
+    def bring(self) -> None:
+        """Ask, and take what comes."""
+        try:
+            answer: Body | SourceError = transport(self._place.url).open(self.request())
+        except SourceError as error:
+            answer = error
+        self.receive(answer)
+
+    def receive(self, answer: Body | SourceError) -> None:
+        """Take an answer, and draw the consequences."""
+        error: Exception | None = None
+        try:
+            if isinstance(answer, SourceError):
+                raise answer
+            with answer as body:
+                self._head(body)
+                self._take(body)
+        except (SourceError, DigestError) as caught:
+            error = caught
+        except OSError as caught:
+            error = self._disk(caught)
+        finally:
+            self.give_back(error)
+
+    def _disk(self, error: OSError) -> Exception:
+        try:
+            with self._run.store.writing(self._task.file.size):
+                raise error
+        except ModelDepsError as told:
+            return told
+
+    def give_back(self, error: Exception | None = None) -> None:
+        """Give back what did not come, and tell why. Safe to call twice."""
+        if self._over:
+            return
+        self._over = True
+        run, task = self._run, self._task
+        for claim in self._claims:
+            claim.release()
+        with run.turn:
+            self._place.host.active -= 1
+            task.travelled += self._came
+            if error is not None:
+                run.failed(task, self._place, error, began=self._round, came=self._came)
+            elif self._came:
+                self._place.patience.failures = 0
+            run.check_full(task)
+            run.turn.notify_all()
+
+    def _head(self, body: Body) -> None:
+        """Look at what comes before it does. Raises RefusedError."""
+        host, size, asked = self._place.host, self._task.file.size, self.request()
+        if body.size not in (None, size):
+            raise RefusedError(self._place.url, f"it has {body.size} bytes, the manifest says {size}")
+        with self._run.turn:
+            ranged = bool(asked.start) or asked.end is not None
+            whole = ranged and (body.start, body.end) != (asked.start, asked.end or body.end)
+            if ranged:
+                host.ranged = not whole
+            host.hear(body)
+            self._run.turn.notify_all()
+        if whole:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Take all that nobody brings: the source sends everything anyhow."""
+        for claim in self._claims:
+            claim.release()
+        assert self._task.berth is not None  # noqa: S101 - a file that bytes come for is open
+        self._claims = tuple(self._task.berth.landing.take_all())
+
+    def _take(self, body: Body) -> None:
+        """Write what comes. Raises SourceError where it is not all; DigestError; OSError."""
+        queue = deque(self._claims)
+        for claim in queue:
+            claim.source = self._place.url
+        at = body.start
+        for block in body.blocks if queue else ():
+            if self._run.stopped:
+                return
+            self._count(len(block))
+            self._bound(at + len(block))
+            _hand_out(memoryview(block), at, queue)
+            at += len(block)
+            if not queue:
+                return
+        if queue:
+            self._ended()
+
+    def _ended(self) -> None:
+        """Say that too little came. Raises BrokenTransferError."""
+        file = self._task.file
+        position = next((one.position for one in self._claims if not one.is_done), file.size)
+        if position < file.size:
+            raise BrokenTransferError(self._place.url, f"it ended after {position} of {file.size} bytes")
+
+    def _bound(self, end: int) -> None:
+        size = self._task.file.size
+        if end > size:
+            raise RefusedError(self._place.url, f"it sends more than the {size} bytes that the manifest says")
+
+    def _count(self, count: int) -> None:
+        self._came += count
+        with self._run.turn:
+            host, before = self._place.host, self._place.host.limit
+            host.count(count)
+            if host.limit != before:
+                self._run.turn.notify_all()
+            slow = host.is_slow() and self._task.has_other(self._place)
+        if slow:
+            raise SlowError(self._place.url)
+
+
+def _hand_out(view: memoryview, at: int, queue: deque) -> None:  # type: ignore[type-arg]
+    """Write of a block what the first claims want; those that are done leave the queue."""
+    while queue:
+        claim = queue[0]
+        if claim.is_done:
+            queue.popleft()
+            continue
+        skip = claim.position - at
+        if skip >= len(view):
+            return
+        used = claim.write(view[skip:])
+        view, at = view[skip + used :], at + skip + used
+        if not claim.is_done:
+            return

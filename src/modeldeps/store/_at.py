@@ -1,0 +1,61 @@
+"""Read and write a file at a place, from several threads at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+PIECE = 1 << 20
+"""Bytes of one write: Linux is slow to find room for more at once."""
+
+
+def write_all(handle: int, data: memoryview, offset: int) -> None:
+    """Write all of some bytes at a place, and let the disk begin with them. Raises OSError."""
+    while data:
+        count = pwrite(handle, data[:PIECE], offset)
+        _write_back(handle, offset, count)
+        data, offset = data[count:], offset + count
+
+
+def read_all(handle: int, count: int, offset: int) -> bytes:
+    """Return so many bytes from a place, fewer where the file ends before. Raises OSError."""
+    found = pread(handle, count, offset)
+    while found and len(found) < count and (more := pread(handle, count - len(found), offset + len(found))):
+        found += more
+    return found
+
+
+def _write_back(handle: int, offset: int, count: int) -> None:
+    """
+    Let the disk begin at once, so that the flush at the end has little to wait for.
+
+    On Linux this advice starts the writing of pages that are not on disk yet and drops none of them
+    (mm/fadvise.c); elsewhere it would do something else.
+    """
+    if sys.platform == "linux":
+        os.posix_fadvise(handle, offset, count, os.POSIX_FADV_DONTNEED)
+
+
+if hasattr(os, "pwrite"):
+    pread = os.pread
+    pwrite = os.pwrite
+else:
+    _LOCK = threading.Lock()
+    """Windows: a place and what is done there are two calls."""
+
+    def pread(handle: int, count: int, offset: int, /) -> bytes:
+        """Read at a place."""
+        with _LOCK:
+            os.lseek(handle, offset, os.SEEK_SET)
+            return os.read(handle, count)
+
+    def pwrite(handle: int, data: Buffer, offset: int, /) -> int:
+        """Write at a place."""
+        with _LOCK:
+            os.lseek(handle, offset, os.SEEK_SET)
+            return os.write(handle, data)

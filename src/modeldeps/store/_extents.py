@@ -1,0 +1,79 @@
+"""
+What a file that was written here and there really holds.
+
+A part file gets its full length before its bytes come, and has holes where none came yet. Linux,
+macOS and the BSDs tell the holes from the data (lseek(2), SEEK_DATA); elsewhere a file is written from its
+beginning to its end.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from modeldeps.store._spans import Spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_GRAIN = 1 << 16
+"""Bytes; no file system that is known gives a written byte more data around it than this."""
+_HAS_HOLES = hasattr(os, "SEEK_DATA") and hasattr(os, "SEEK_HOLE")
+
+
+def spread(handle: int, size: int) -> bool:
+    """
+    Give a file its full length; True where its holes can be told from its data afterwards.
+
+    Where they can't, the file keeps its length. Raises OSError.
+    """
+    before = os.fstat(handle).st_size
+    if before == size or not _HAS_HOLES:
+        return before == size and _HAS_HOLES
+    os.ftruncate(handle, size)
+    if _has_hole(handle, before, size):
+        return True
+    os.ftruncate(handle, before)
+    return False
+
+
+def _has_hole(handle: int, start: int, end: int) -> bool:
+    """Tell whether what was just added to a file is seen as a hole, its first grain apart."""
+    if end - start <= _GRAIN:
+        return True  # nothing much can be lost
+    try:
+        return os.lseek(handle, start + _GRAIN, os.SEEK_DATA) >= end
+    except OSError:  # ENXIO: there is no data behind this place
+        return True
+
+
+def data(handle: int) -> Spans:
+    """
+    Return the ranges of a file that were written, or may have been: a file system counts in blocks.
+
+    Where it can't tell, all of the file. Raises OSError.
+    """
+    size = os.fstat(handle).st_size
+    if not _HAS_HOLES:
+        return Spans([(0, size)])
+    return Spans(_extents(handle, size))
+
+
+def _extents(handle: int, size: int) -> Iterator[tuple[int, int]]:
+    at = 0
+    while at < size:
+        try:
+            start = os.lseek(handle, at, os.SEEK_DATA)
+            at = os.lseek(handle, start, os.SEEK_HOLE)
+        except OSError:  # ENXIO: only a hole is left
+            return
+        yield start, min(at, size)
+
+
+def surely(spans: Spans, block: int) -> Spans:
+    """
+    Return the ranges without the blocks at their edges, which may be written in part only.
+
+    `block` is the file system's block in bytes. The first byte of a file is an edge of nothing.
+    """
+    return Spans((start and start + block, end - block) for start, end in spans)
