@@ -50,7 +50,7 @@ def parse_entry(prefix: str, value: object) -> Token:
     match value:
         case str():
             return _token(prefix, value)
-        case {"env": str(name)} if len(value) == 1 and name:
+        case {"env": str(name), **others} if name and not others:
             return Token(_prefix(prefix), variable=name)
         case _:
             raise ValueError('expected a token or { env = "NAME" }, found something else')

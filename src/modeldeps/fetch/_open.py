@@ -8,13 +8,32 @@ from typing import TYPE_CHECKING
 
 from modeldeps.errors import RefusedError
 from modeldeps.fetch._file import FileTransport
-from modeldeps.fetch._http import HttpTransport
 
 if TYPE_CHECKING:
+    from modeldeps.fetch._http import HttpTransport
     from modeldeps.fetch._transport import Transport
 
 SCHEMES = ("file", "http", "https")
 """What a URL may begin with."""
+
+_HEARD = (
+    "HOME",
+    "MODELDEPS_CERTIFICATES",
+    "MODELDEPS_CLIENT_CERTIFICATE",
+    "MODELDEPS_CONFIG",
+    "MODELDEPS_SYSTEM_CONFIG",
+    "MODELDEPS_TOKENS",
+    "NETRC",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "XDG_CONFIG_DIRS",
+    "XDG_CONFIG_HOME",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+)
+"""Variables that a transport obeys; where one changes, the next transport is a new one."""
 
 
 def scheme(url: str) -> str:
@@ -26,15 +45,22 @@ def transport(url: str) -> Transport:
     """Return the transport that serves a URL. Raises RefusedError where there is none."""
     match scheme(url):
         case "http" | "https":
-            return _http(os.getpid())
+            return _http(os.getpid(), tuple(_value(name) for name in _HEARD))
         case "file":
             return FileTransport()
         case _:
             raise RefusedError(url, f"there is no transport for it; there are {', '.join(SCHEMES)}")
 
 
+def _value(name: str) -> str | None:
+    """Return a variable; those of proxies have two spellings."""
+    return os.environ.get(name) or (os.environ.get(name.upper()) if name.islower() else None)
+
+
 @lru_cache(maxsize=1)
-def _http(process: int) -> HttpTransport:
+def _http(process: int, heard: tuple[str | None, ...]) -> HttpTransport:
     """Keep one transport a process: a forked child must not speak on its parent's connections."""
-    del process
+    del process, heard
+    from modeldeps.fetch._http import HttpTransport  # noqa: PLC0415 - a folder needs no network
+
     return HttpTransport()

@@ -3,43 +3,46 @@
 from __future__ import annotations
 
 import math
+import ssl
 import time
 from http import HTTPStatus
 
 from modeldeps.errors import BrokenTransferError, RefusedError, SourceError
+from modeldeps.fetch._head import LyingError, WireError
 
 
 def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a table
-    """Turn what urllib3 or a socket raised into an error of ours; the text of theirs may hold tokens."""
-    from urllib3 import exceptions
-
+    """Turn what a connection raised into an error of ours; the text of theirs may hold tokens."""
     match error:
-        case exceptions.NewConnectionError() | exceptions.NameResolutionError():
-            return BrokenTransferError(url, _cause(error, "no connection"))
-        case exceptions.ConnectTimeoutError():
-            return BrokenTransferError(url, "no connection in time")
-        case exceptions.ReadTimeoutError() | TimeoutError():
-            return BrokenTransferError(url, "no more bytes came in time")
-        case exceptions.ProxyError():
-            return BrokenTransferError(url, "the proxy can't be reached")
-        case exceptions.SSLError():
-            return RefusedError(url, f"no trusted connection: {_line(error)}")
-        case exceptions.IncompleteRead() | exceptions.ProtocolError():
+        case SourceError():
+            return error
+        case LyingError():
+            return RefusedError(url, str(error))
+        case WireError():
+            return BrokenTransferError(url, str(error))
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError() | BrokenPipeError():
             return BrokenTransferError(url, "the connection was closed before the end")
-        case exceptions.LocationValueError() | ValueError():
-            return RefusedError(url, "it is no URL that can be asked")
+        case ssl.SSLCertVerificationError():
+            return RefusedError(url, f"no trusted connection: certificate verify failed: {_verdict(error)}")
+        case ssl.SSLError():
+            return RefusedError(url, f"no trusted connection: {_line(error)}")
+        case TimeoutError():
+            return BrokenTransferError(url, str(error) if error.errno is None else "no connection in time")
         case OSError():
-            return BrokenTransferError(url, _line(error))
+            return BrokenTransferError(url, _line(error).lower())
+        case ValueError():
+            return RefusedError(url, "it is no URL that can be asked")
         case _:
             return BrokenTransferError(url, f"the transfer failed ({type(error).__name__})")
 
 
-def _cause(error: Exception, otherwise: str) -> str:
-    """Return the system's own words for a connection that was not made."""
-    cause = error.__cause__
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror.lower()
-    return otherwise
+def _verdict(error: ssl.SSLCertVerificationError) -> str:
+    """Return what is wrong with a certificate, and the setting that helps where nobody known signed it."""
+    words = ascii(getattr(error, "verify_message", "") or _line(error))[1:-1][:200]
+    help_ = (
+        "; MODELDEPS_CERTIFICATES names further authorities" if "issuer" in words or "self" in words else ""
+    )
+    return f"{words}{help_}"
 
 
 def _line(error: Exception) -> str:

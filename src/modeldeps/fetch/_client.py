@@ -1,0 +1,245 @@
+"""Ask one HTTP server one thing: the connection, the words of the request, the head of the answer."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+import weakref
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from modeldeps import __version__
+from modeldeps.errors import ConfigError, RefusedError, SourceError
+from modeldeps.fetch import _reasons, _trust_roots
+from modeldeps.fetch._credentials import Credential, Credentials
+from modeldeps.fetch._head import Head, WireError
+from modeldeps.fetch._origin import Origin, split_credentials
+from modeldeps.fetch._route import Route, Timeouts
+from modeldeps.fetch._wire import EndedError, Wire
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from modeldeps.config import Settings
+    from modeldeps.fetch._redirects import Hop
+    from modeldeps.fetch._transport import Request
+
+HTTP1 = ("http/1.1",)
+MAX_KEPT = 16
+"""Connections of one route that wait for the next request."""
+MAX_IDLE = 55.0
+"""Seconds for which one waits; servers close after 60 or more."""
+_EVERYWHERE = frozenset({"accept", "user-agent"})
+"""What the caller may say to a host that another one names."""
+_OURS = frozenset({"accept-encoding", "connection", "host", "range"})
+_PRINTED = re.compile(r"[!-~]+", re.ASCII)
+_VALUE = re.compile(r"[\t -~]*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request in the words of HTTP."""
+
+    route: Route
+    """Where it goes."""
+    url: str
+    """The URL, without credentials."""
+    fields: Mapping[str, str]
+    """Names and values, `Host` first."""
+    sent: str
+    """Which kind of credential is among them, in words."""
+
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        parts = urlsplit(self.url)
+        return f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+
+    def encode(self) -> bytes:
+        """Return the request as HTTP/1.1 has it."""
+        target, fields = self.target, dict(self.fields)
+        if self.route.is_forwarded and self.route.proxy is not None:
+            target = f"{self.route.origin.scheme}://{fields['Host']}{target}"
+            if self.route.proxy.authorization:
+                fields["Proxy-Authorization"] = self.route.proxy.authorization
+        lines = [f"GET {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
+        return "\r\n".join(lines).encode("latin-1")
+
+
+@dataclass
+class Exchange:
+    """A request whose answer has begun."""
+
+    asked: Asked
+    """The request."""
+    wire: Wire
+    """The connection; nobody else's until `finish`."""
+    head: Head
+    """The head of the answer."""
+    done: Callable[[Exchange], None]
+    """Takes the connection back."""
+
+    def finish(self) -> None:
+        """Let go of the connection, once; what was not read yet is not read."""
+        done, self.done = self.done, _nothing
+        done(self)
+
+
+def _nothing(exchange: Exchange) -> None:
+    """Do nothing a second time."""
+
+
+class Client:
+    """Keep connections, and know what is said to whom."""
+
+    def __init__(self, settings: Settings, *, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
+        """How long servers are waited for."""
+        self._settings = settings
+        self._credentials = Credentials(settings.tokens)
+        self._routes: dict[Origin, Route] = {}
+        self._pool = Pool()
+
+    def prepare(self, request: Request, hop: Hop) -> Asked:
+        """Return a request in the words of HTTP. Raises RefusedError where its URL can't be asked."""
+        plain, host = _split(hop.url)
+        origin = Origin.of(plain)
+        if origin not in self._routes:
+            self._routes[origin] = Route.to(plain)
+        said = {"User-Agent": f"modeldeps/{__version__}", "Accept": "*/*", **_said(request, hop)}
+        credential = self._credential(said, hop)
+        fields = {"Host": host, **said, "Accept-Encoding": "identity"}
+        if credential.header:
+            fields["Authorization"] = credential.header
+        if request.start or request.end is not None:
+            fields["Range"] = f"bytes={request.start}-{'' if request.end is None else request.end - 1}"
+        return Asked(self._routes[origin], plain, fields, credential.kind)
+
+    def _credential(self, said: Mapping[str, str], hop: Hop) -> Credential:
+        if any(name.lower() == "authorization" for name in said):
+            return Credential("what the caller said")
+        return self._credentials.of(hop.url)
+
+    def ask(self, asked: Asked) -> Exchange:
+        """Return the answer that begins. Raises SourceError."""
+        while kept := self._pool.take(asked.route):
+            if exchange := self._try(asked, kept):
+                return exchange
+        wire = self.wire(asked.route, asked.url)
+        return self._exchange(asked, wire)
+
+    def _try(self, asked: Asked, wire: Wire) -> Exchange | None:
+        """Ask on a kept connection; None where its end is all that came: servers close idle ones."""
+        try:
+            return self._exchange(asked, wire)
+        except SourceError:
+            if wire.heard or not wire.ended:
+                raise
+            return None
+
+    def _exchange(self, asked: Asked, wire: Wire) -> Exchange:
+        try:
+            return Exchange(asked, wire, wire.ask(asked.encode()), self._take_back)
+        except (OSError, WireError, ValueError) as error:
+            wire.ended = isinstance(error, (EndedError, ConnectionError))
+            wire.close()
+            raise _reasons.failure(asked.url, error) from None
+        except BaseException:
+            wire.close()
+            raise
+
+    def wire(self, route: Route, url: str) -> Wire:
+        """Return a new connection for HTTP/1.1. Raises SourceError."""
+        return Wire(self.dial(route, url, HTTP1), timeout=self.timeouts.read)
+
+    def dial(self, route: Route, url: str, protocols: tuple[str, ...]) -> socket.socket:
+        """Return a new connection that offers protocols. Raises SourceError, ConfigError."""
+        try:
+            return route.dial(lambda: self._context(protocols), self.timeouts)
+        except ConfigError:
+            raise
+        except (OSError, WireError, ValueError) as error:
+            raise _reasons.failure(url, error) from None
+
+    def keep(self, route: Route, wire: Wire) -> None:
+        """Take back a connection that is between two answers."""
+        self._pool.give(route, wire)
+
+    def take(self, route: Route) -> Wire | None:
+        """Return a kept connection, if there is one."""
+        return self._pool.take(route)
+
+    def _take_back(self, exchange: Exchange) -> None:
+        if exchange.wire.skip(exchange.head) and not exchange.head.closes:
+            self.keep(exchange.asked.route, exchange.wire)
+        else:
+            exchange.wire.close()
+
+    def _context(self, protocols: tuple[str, ...]) -> ssl.SSLContext:
+        return _trust_roots.context(
+            protocols, certificates=self._settings.certificates, client=self._settings.client_certificate
+        )
+
+
+class Pool:
+    """Connections that wait for the next request."""
+
+    def __init__(self) -> None:
+        self._idle: dict[Route, list[tuple[float, Wire]]] = {}
+        self._lock = threading.Lock()
+        weakref.finalize(self, _release, self._idle)
+
+    def take(self, route: Route) -> Wire | None:
+        """Return a connection that still stands, the youngest first."""
+        while True:
+            with self._lock:
+                waiting = self._idle.get(route)
+                if not waiting:
+                    return None
+                since, wire = waiting.pop()
+            if time.monotonic() - since < MAX_IDLE and not wire.is_stale:
+                return wire
+            wire.close()
+
+    def give(self, route: Route, wire: Wire) -> None:
+        """Keep a connection, or close it where enough wait."""
+        with self._lock:
+            waiting = self._idle.setdefault(route, [])
+            if len(waiting) < MAX_KEPT:
+                waiting.append((time.monotonic(), wire))
+                return
+        wire.close()
+
+
+def _release(idle: dict[Route, list[tuple[float, Wire]]]) -> None:
+    for waiting in idle.values():
+        for _, wire in waiting:
+            wire.release()
+
+
+def _said(request: Request, hop: Hop) -> dict[str, str]:
+    """Return what the caller says, less what is ours to say and what a further host may not hear."""
+    said = {
+        name: value
+        for name, value in request.headers.items()
+        if name.lower() not in _OURS and (not hop.crossed or name.lower() in _EVERYWHERE)
+    }
+    if not all(_PRINTED.fullmatch(name) and _VALUE.fullmatch(value) for name, value in said.items()):
+        raise RefusedError(hop.url, "a header for it holds what no header may hold")
+    return said
+
+
+def _split(url: str) -> tuple[str, str]:
+    """Return a URL without its credentials, and its host as `Host` has it."""
+    try:
+        origin, plain = Origin.of(url), split_credentials(url)[0]
+        host = urlsplit(plain).netloc
+    except ValueError:
+        origin, plain, host = Origin("", "", None), "", ""
+    if not origin.host or not _PRINTED.fullmatch(url):
+        raise RefusedError(url, "it is no URL that can be asked")
+    return plain, host
