@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 BLOCK = 1 << 20
@@ -67,11 +67,13 @@ def sha256_file(path: Path) -> str:
         return sha256_stream(stream)
 
 
-def sha256_stream(stream: IO[bytes]) -> str:
-    """Return the digest of what is left in a stream."""
+def sha256_stream(stream: IO[bytes], tell: Callable[[int], None] | None = None) -> str:
+    """Return the digest of what is left in a stream; `tell` hears the length of each block."""
     running = new_hash()
     for block in _blocks(stream):
         running.update(block)
+        if tell is not None:
+            tell(len(block))
     return running.hexdigest()
 
 

@@ -12,7 +12,7 @@ import pytest
 from fetching import file_of
 from stores import NAMED, mounted, root_only
 
-from modeldeps.store import Store, _adopt, _elsewhere, _lock, _trust
+from modeldeps.store import Store, _adopt, _elsewhere, _lock, _share, _trust
 from modeldeps.store._adopt import How
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def put(folder: Path, name: str, data: bytes = DATA, *, mode: int = 0o644) -> Pa
 
 
 def take(store: Store, source: Path, file: File) -> How | None:
-    return _adopt.take(store._layout, source, file, stamps=store._stamps)
+    taken = _adopt.take(store._layout, source, _adopt.only(file), stamps=store._stamps)
+    return taken.how if taken else None
 
 
 def facts(path: Path) -> tuple[int, ...]:
@@ -104,8 +105,8 @@ def test_what_is_no_plain_file_of_that_size_is_passed_over(store: Store, hub: Pa
     else:
         put(hub, file.sha256, DATA[:-1])
     assert store.adopt_known(file) is None
-    assert take(store, path, file) is None
     assert not store.root.exists()
+    assert take(store, path, file) is None
 
 
 def test_a_linked_blob_is_stamped_and_not_hashed_again(store: Store, tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_a_model_of_an_altered_blob_is_mended_and_the_altered_file_stays(
 def test_a_file_that_others_can_write_is_copied(
     store: Store, tmp_path: Path, mode: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_adopt, "_is_alone", lambda group: group < 0)
+    monkeypatch.setattr(_share, "_is_alone", lambda group: group < 0)
     file = file_of(DATA)
     source = put(tmp_path, "weights.bin", mode=mode)
     assert take(store, source, file) is How.COPY
@@ -210,7 +211,7 @@ def test_a_file_that_others_can_write_is_copied(
 
 def test_a_group_that_is_this_user_s_own_does_not_count_as_others(store: Store, tmp_path: Path) -> None:
     source = put(tmp_path, "weights.bin", mode=0o664)
-    assert _adopt._is_alone(source.stat().st_gid) == (take(store, source, file_of(DATA)) is How.LINK)
+    assert _share._is_alone(source.stat().st_gid) == (take(store, source, file_of(DATA)) is How.LINK)
 
 
 def test_a_store_for_several_users_gets_a_file_of_its_own(store: Store, tmp_path: Path) -> None:
@@ -238,8 +239,10 @@ def test_a_file_on_another_file_system_is_copied(store: Store) -> None:
 
 def test_without_sharing_a_blob_is_a_file_of_its_own(store: Store, tmp_path: Path) -> None:
     source = put(tmp_path, "weights.bin")
-    done = _adopt.take(store._layout, source, file_of(DATA), stamps=store._stamps, share=False)
-    assert done is How.COPY
+    only = _adopt.only(file_of(DATA))
+    taken = _adopt.take(store._layout, source, only, stamps=store._stamps, share=False)
+    assert taken is not None
+    assert taken.how is How.COPY
 
 
 def test_a_copy_of_other_bytes_leaves_nothing(store: Store, tmp_path: Path) -> None:
@@ -248,15 +251,15 @@ def test_a_copy_of_other_bytes_leaves_nothing(store: Store, tmp_path: Path) -> N
     assert list((store.root / "partial").iterdir()) == []
 
 
-def test_what_another_process_is_at_is_left_to_it(store: Store, tmp_path: Path) -> None:
+def test_what_another_process_is_at_is_left_to_it(store: Store, hub: Path) -> None:
     file = file_of(DATA)
-    source = put(tmp_path, "weights.bin")
+    put(hub, file.sha256)
     store._layout.prepare()
     lock = _lock.acquire(store.root / "partial" / f"{file.sha256}.lock")
     assert lock is not None
-    assert take(store, source, file) is None
+    assert store.adopt_known(file) is None
     lock.release()
-    assert take(store, source, file) is How.LINK
+    assert store.adopt_known(file)
 
 
 def test_three_packages_that_ship_one_model_have_one_blob(store: Store, tmp_path: Path) -> None:

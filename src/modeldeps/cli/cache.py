@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-ACTIONS = ("info", "path")
+ACTIONS = ("adopt", "info", "path")
 """Every action, as the help lists them; each is the module `_cache_<action>` of this package."""
 
 EPILOG = """\

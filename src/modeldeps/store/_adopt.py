@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-import sys
 import time
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -22,14 +22,17 @@ from modeldeps.files import flush_file, flush_folder, replace
 from modeldeps.store import _lock, _trust
 from modeldeps.store._clone import clone
 from modeldeps.store._elsewhere import candidates
+from modeldeps.store._share import is_private, may_link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import IO, TypeAlias
 
     from modeldeps.manifest import File
     from modeldeps.store._layout import Layout
+
+    Tell: TypeAlias = Callable[[int], None] | None
 
 TICK = 0.05
 """Seconds after which two changes of a file have two times of modification; Linux takes up to 10 ms."""
@@ -50,144 +53,193 @@ class How(Enum):
     """They are two files."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """One file that became a blob."""
+
+    file: File
+    """What it is."""
+    how: How
+    """How the bytes came."""
+
+
 def adopt_known(layout: Layout, file: File, *, stamps: _trust.Stamps) -> Path | None:
     """
     Return a blob made out of a file that another tool keeps under its digest, or None.
 
     None too while another process is at this blob. Raises OSError where the store can't be written.
     """
-    for source in candidates(file):
-        if take(layout, source, file, stamps=stamps):
-            return layout.blob(file.sha256)
+    found = list(candidates(file))
+    if not found:
+        return None
+    layout.prepare()
+    with _turn(layout, file.sha256) as mine:
+        for source in found if mine else ():
+            if take(layout, source, only(file), stamps=stamps):
+                return layout.blob(file.sha256)
     return None
 
 
-def take(
-    layout: Layout, source: Path, file: File, *, stamps: _trust.Stamps, share: bool = True
-) -> How | None:
-    """
-    Make a blob out of a file of somebody else, and tell how; None where it is not those bytes.
-
-    Without `share` the blob is never a hard link. None too where the file can't be read, or while
-    another process is at this blob. Raises OSError where the store can't be written.
-    """
-    if not _has_size(source, file.size):
-        return None
-    layout.prepare()
-    with _turn(layout, file.sha256) as scratch:
-        if scratch is None:
-            return None
-        try:
-            handle = os.open(source, _OPEN)
-        except OSError:
-            return None
-        with os.fdopen(handle, "rb", buffering=0) as stream:
-            how, found, proved = _bring(source, stream, scratch, share=share and _is_private(layout.root))
-        if found != file.sha256:
-            return None
-        if how is not How.LINK:
-            proved = _seal(scratch, file.sha256)
-        return how if _name(scratch, layout.blob(file.sha256), proved, file.sha256, stamps=stamps) else None
-
-
-def _has_size(source: Path, size: int) -> bool:
-    try:
-        status = os.lstat(source)
-    except OSError:
-        return False
-    return stat.S_ISREG(status.st_mode) and status.st_size == size
-
-
 @contextmanager
-def _turn(layout: Layout, digest: str) -> Iterator[Path | None]:
-    """Hold the lock of a blob and give a name for a file of one's own; None where somebody else is at it."""
+def _turn(layout: Layout, digest: str) -> Iterator[bool]:
+    """Hold the lock of a blob, so that not every process hashes the same; False where somebody has it."""
     lock, free = None, True
-    with suppress(OSError):  # no locks here, or another user's: the scratch file is one of our own anyway
+    with suppress(OSError):  # no locks here, or another user's: nothing is right only because of them
         lock = _lock.acquire(layout.partial / f"{digest}.lock")
         free = lock is not None
-    scratch = layout.partial / f"{digest}.{os.getpid()}-{secrets.token_hex(8)}"
     try:
-        yield scratch if free else None
+        yield free
     finally:
-        scratch.unlink(missing_ok=True)
         if lock is not None:
             lock.release()
 
 
-def _bring(source: Path, stream: BinaryIO, scratch: Path, *, share: bool) -> tuple[How, str, os.stat_result]:
-    """Give the bytes a second name or a second file; return how, their digest, and what was hashed."""
-    handle = stream.fileno()
-    status = os.fstat(handle)
-    if clone(handle, scratch):
-        return How.REFLINK, _digest(scratch), status
-    if share and may_link(status) and _link(source, scratch, status):
-        before = _settled(handle)
-        return How.LINK, _digest_of(stream), before
-    return How.COPY, _copy(stream, scratch, status.st_size), status
+def only(file: File) -> Callable[[str], File | None]:
+    """Return a choice of one file."""
+    return lambda digest: file if digest == file.sha256 else None
 
 
-def may_link(status: os.stat_result) -> bool:
+def identify(source: Path, pick: Callable[[str], File | None], tell: Tell = None) -> File | None:
+    """Return what `pick` says of a file's digest; None where it is no plain file, or can't be read."""
+    stream = _open(source)
+    if stream is None:
+        return None
+    with stream:
+        return identify_stream(stream, pick, tell)
+
+
+def identify_stream(stream: IO[bytes], pick: Callable[[str], File | None], tell: Tell = None) -> File | None:
+    """Return what `pick` says of the digest of what is left in a stream; None where it can't be read."""
+    found = _digest(stream, tell)
+    return pick(found) if found else None
+
+
+def take(  # noqa: PLR0913 - each has its name
+    layout: Layout,
+    source: Path,
+    pick: Callable[[str], File | None],
+    *,
+    stamps: _trust.Stamps,
+    share: bool = True,
+    tell: Tell = None,
+) -> Taken | None:
     """
-    Tell whether a file may become a blob under a second name.
+    Make a blob out of a file of somebody else if `pick` knows its digest.
 
-    It may where nobody but this user can write it; what others can alter while it is in use is copied.
+    Without `share` the blob is never a hard link. `tell` hears how many bytes were hashed. None where
+    the file is another one, or can't be read. Raises OSError where the store can't be written.
     """
-    mode = stat.S_IMODE(status.st_mode)
-    if not stat.S_ISREG(status.st_mode) or status.st_uid != _trust.user() or mode & stat.S_IWOTH:
-        return False
-    if os.name == "nt":
-        return bool(mode & stat.S_IWUSR)  # a read-only one can't be removed again there without a change
-    return not mode & stat.S_IWGRP or _is_alone(status.st_gid)
+    stream = _open(source)
+    if stream is None:
+        return None
+    layout.prepare()
+    with _scratch(layout) as scratch:
+        with stream:
+            brought = _bring(
+                source, stream, scratch, pick, share=share and is_private(layout.root), tell=tell
+            )
+        if brought is None:
+            return None
+        taken, proved = brought
+        _name(scratch, layout.blob(taken.file.sha256), proved, taken.file.sha256, stamps=stamps)
+        return taken
 
 
-def _is_alone(group: int) -> bool:
-    """Tell whether a group is this user's own, as many Linux systems make one for each user."""
-    if sys.platform == "win32":
-        return False
-    import grp  # noqa: PLC0415 - there is none on Windows
-    import pwd  # noqa: PLC0415 - likewise
+def take_copy(
+    layout: Layout, stream: IO[bytes], file: File, *, stamps: _trust.Stamps, tell: Tell = None
+) -> Taken | None:
+    """Make a blob out of what is left in a stream; None where it is another file. Raises OSError."""
+    layout.prepare()
+    with _scratch(layout) as scratch:
+        if _copy(stream, scratch, file.size, tell) != file.sha256:
+            return None
+        proved = _seal(scratch, file.sha256)
+        _name(scratch, layout.blob(file.sha256), proved, file.sha256, stamps=stamps)
+        return Taken(file, How.COPY)
 
+
+def _open(source: Path) -> IO[bytes] | None:
+    """Open a plain file; None for what is none, or can't be read."""
     try:
-        name, found = pwd.getpwuid(_trust.user()).pw_name, grp.getgrgid(group)
-    except KeyError:
-        return False
-    return found.gr_name == name and set(found.gr_mem) <= {name}
+        if not stat.S_ISREG(os.lstat(source).st_mode):  # a device is not even opened
+            return None
+        stream = os.fdopen(os.open(source, _OPEN), "rb", buffering=0)
+    except OSError:
+        return None
+    if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return stream
+    stream.close()
+    return None
 
 
-def _is_private(root: Path) -> bool:
-    """Tell whether a store is for this user alone; in one for several, each blob is a file of its own."""
-    status = os.lstat(root)
-    return status.st_uid == _trust.user() and not status.st_mode & (
-        stat.S_IWGRP | stat.S_IWOTH | stat.S_ISGID
-    )
+@contextmanager
+def _scratch(layout: Layout) -> Iterator[Path]:
+    """Give a name for a file of one's own."""
+    path = layout.partial / f"adopt.{os.getpid()}-{secrets.token_hex(8)}"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
-def _link(source: Path, scratch: Path, opened: os.stat_result) -> bool:
-    """Give an open file a second name; False where that fails, or where its path means another file now."""
+def _bring(  # noqa: PLR0913 - each has its name
+    source: Path,
+    stream: IO[bytes],
+    scratch: Path,
+    pick: Callable[[str], File | None],
+    *,
+    share: bool,
+    tell: Tell,
+) -> tuple[Taken, os.stat_result] | None:
+    """Give wanted bytes a second file or a second name; return how, and what was proved."""
+    handle = stream.fileno()
+    if clone(handle, scratch):
+        with scratch.open("rb", buffering=0) as own:
+            file = identify_stream(own, pick, tell)
+        return None if file is None else (Taken(file, How.REFLINK), _seal(scratch, file.sha256))
+    status = os.fstat(handle)
+    settled = _settled(handle) if share and may_link(status) else None
+    file = identify_stream(stream, pick, tell)
+    if file is None:
+        return None
+    if settled and _link(source, scratch, settled):
+        return Taken(file, How.LINK), settled
+    stream.seek(0)
+    if _copy(stream, scratch, file.size, None) != file.sha256:
+        return None
+    return Taken(file, How.COPY), _seal(scratch, file.sha256)
+
+
+def _link(source: Path, scratch: Path, proved: os.stat_result) -> bool:
+    """Give a proved file a second name; False where that fails, or where its path means another file now."""
     try:
         os.link(source, scratch)
     except OSError:
         return False
-    if os.path.samestat(os.lstat(scratch), opened):
+    if _trust.is_unaltered(os.lstat(scratch), proved):
         return True
     scratch.unlink()
     return False
 
 
-def _settled(handle: int) -> os.stat_result:
+def _settled(handle: int) -> os.stat_result | None:
     """
     Bring a file to disk, and wait until whoever writes it from now on changes its time of modification.
 
-    What was written through a map moves that time only after such a flush (mm/page-writeback.c).
+    What was written through a map moves that time only after such a flush (mm/page-writeback.c). None
+    where the file can't be flushed.
     """
-    flush_file(handle)
+    try:
+        flush_file(handle)
+    except OSError:
+        return None
     if 0 <= time.time() - os.fstat(handle).st_mtime < TICK:
         time.sleep(TICK)
     return os.fstat(handle)
 
 
-def _copy(stream: BinaryIO, scratch: Path, size: int) -> str:
-    """Copy a file of that size, and return the digest of the copy; "" where the file can't be read."""
+def _copy(stream: IO[bytes], scratch: Path, size: int, tell: Tell) -> str:
+    """Copy a file of that size, and return the digest of the copy; "" where it has not, or fails."""
     running = new_hash()
     with scratch.open("xb", buffering=0) as target:
         while size >= 0 and (block := _read(stream)):
@@ -196,25 +248,22 @@ def _copy(stream: BinaryIO, scratch: Path, size: int) -> str:
             view = memoryview(block)
             while view:
                 view = view[target.write(view) :]
+            if tell is not None:
+                tell(len(block))
     return running.hexdigest() if size == 0 else ""
 
 
-def _read(stream: BinaryIO) -> bytes:
-    """Return the next block of somebody's file; what can't be read ends it."""
+def _read(stream: IO[bytes]) -> bytes:
+    """Return the next block of somebody's file or archive; what can't be read ends it."""
     with suppress(OSError):
         return stream.read(BLOCK)
     return b""
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb", buffering=0) as stream:
-        return _digest_of(stream)
-
-
-def _digest_of(stream: BinaryIO) -> str:
-    """Return the digest of a file; "" where it can't be read."""
+def _digest(stream: IO[bytes], tell: Tell) -> str:
+    """Return the digest of what is left in a stream; "" where it can't be read."""
     with suppress(OSError):
-        return sha256_stream(stream)
+        return sha256_stream(stream, tell)
     return ""
 
 
@@ -226,10 +275,8 @@ def _seal(scratch: Path, digest: str) -> os.stat_result:
         return os.fstat(stream.fileno())
 
 
-def _name(scratch: Path, blob: Path, proved: os.stat_result, digest: str, *, stamps: _trust.Stamps) -> bool:
-    """Give a proved file the blob's name; False where it was altered since. Raises OSError."""
-    if not _trust.is_unaltered(os.lstat(scratch), proved):
-        return False
+def _name(scratch: Path, blob: Path, proved: os.stat_result, digest: str, *, stamps: _trust.Stamps) -> None:
+    """Give a proved file the blob's name. Raises OSError."""
     if not blob.parent.is_dir():
         blob.parent.mkdir(parents=True, exist_ok=True)
         flush_folder(blob.parent.parent)
@@ -237,4 +284,3 @@ def _name(scratch: Path, blob: Path, proved: os.stat_result, digest: str, *, sta
     flush_folder(blob.parent)
     scratch.unlink(missing_ok=True)  # there still where both were names of one file (rename(2))
     _trust.stamp(blob, proved, digest, stamps)
-    return True

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from modeldeps.manifest import File
 
 MAX_REPOSITORIES = 10_000
 """Folders of one Hugging Face cache that are looked at."""
+MAX_LIST = 1 << 20
+"""Characters of conda's list of environments that are read."""
 
 
 def candidates(file: File, environ: Mapping[str, str] | None = None) -> Iterator[Path]:
@@ -57,8 +59,7 @@ def _blob_folders(hub: Path) -> list[str]:
 
 def hubs(variables: Mapping[str, str]) -> list[Path]:
     """Return the caches of the Hugging Face Hub (huggingface_hub, constants.py)."""
-    cache = variables.get("XDG_CACHE_HOME") or "~/.cache"
-    home = variables.get("HF_HOME") or f"{cache}/huggingface"
+    home = variables.get("HF_HOME") or f"{_xdg(variables)}/huggingface"
     named = variables.get("HF_HUB_CACHE") or variables.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
     return _folders(os.path.expandvars(named))
 
@@ -71,7 +72,75 @@ def ollama(variables: Mapping[str, str]) -> list[Path]:
     return _folders("~/.ollama/models", *service)
 
 
+def torch(variables: Mapping[str, str]) -> list[Path]:
+    """Return the folder of torch hub (torch/hub.py, `get_dir`)."""
+    return _folders(variables.get("TORCH_HOME") or f"{_xdg(variables)}/torch")
+
+
+def pip(variables: Mapping[str, str]) -> list[Path]:
+    """Return the cache of pip: what it downloaded, and the wheels that it built (pip, "Caching")."""
+    return _folders(variables.get("PIP_CACHE_DIR") or _platform_cache(variables, "pip", windows="pip/Cache"))
+
+
+def uv(variables: Mapping[str, str]) -> list[Path]:
+    """Return the unpacked wheels in the cache of uv (uv, "Caching")."""
+    default = f"{variables.get('LOCALAPPDATA', '')}/uv/cache" if os.name == "nt" else f"{_xdg(variables)}/uv"
+    root = variables.get("UV_CACHE_DIR") or default
+    return [found for folder in _folders(root) for found in sorted(folder.glob("archive-v*"))]
+
+
+def conda(variables: Mapping[str, str]) -> list[Path]:
+    """Return the package caches of conda, mamba, pixi and rattler, then conda's environments."""
+    named = variables.get("CONDA_PKGS_DIRS", "").replace(",", os.pathsep).split(os.pathsep)
+    roots = [
+        variables.get("MAMBA_ROOT_PREFIX"),
+        variables.get("CONDA_ROOT"),
+        _two_up(variables.get("CONDA_EXE")),
+    ]
+    rattler = [variables.get("RATTLER_CACHE_DIR"), variables.get("PIXI_CACHE_DIR")]
+    default = _platform_cache(variables, "rattler", windows="rattler") + "/cache"
+    caches = [f"{one}/pkgs" for one in (*roots, *rattler, default, "~/.conda", "~/.mamba") if one]
+    return _folders(*named, *caches, *_conda_environments(), variables.get("CONDA_PREFIX", ""))
+
+
+def _conda_environments() -> list[str]:
+    """Return the environments that conda has made for this user (conda, "environments.txt")."""
+    listed = os.path.expanduser("~/.conda/environments.txt")  # noqa: PTH111 - Path's raises without a home
+    try:
+        with open(listed, encoding="utf-8", errors="surrogateescape") as stream:  # noqa: PTH123 - a text
+            return stream.read(MAX_LIST).splitlines()
+    except OSError:
+        return []
+
+
+def _two_up(program: str | None) -> str | None:
+    """Return the prefix that a program lies in, as `PREFIX/bin/conda` does."""
+    return str(Path(program).parent.parent) if program else None
+
+
+def _xdg(variables: Mapping[str, str]) -> str:
+    return variables.get("XDG_CACHE_HOME") or "~/.cache"
+
+
+def _platform_cache(variables: Mapping[str, str], name: str, *, windows: str) -> str:
+    """Return where the platform keeps the cache of a tool (platformdirs)."""
+    if os.name == "nt":
+        return f"{variables.get('LOCALAPPDATA', '')}/{windows}"
+    return f"~/Library/Caches/{name}" if sys.platform == "darwin" else f"{_xdg(variables)}/{name}"
+
+
 def _folders(*names: str) -> list[Path]:
     """Return the absolute ones of these folders, each once; others would mean something else everywhere."""
     found = (os.path.expanduser(one) for one in names)  # noqa: PTH111 - Path's raises without a home
     return [Path(one) for one in dict.fromkeys(found) if os.path.isabs(one) and "\0" not in one]  # noqa: PTH117 - texts
+
+
+CACHES: Mapping[str, Callable[[Mapping[str, str]], list[Path]]] = {
+    "hf": hubs,
+    "ollama": ollama,
+    "torch": torch,
+    "pip": pip,
+    "uv": uv,
+    "conda": conda,
+}
+"""The caches that are known by name, each with what tells its folders."""
