@@ -51,7 +51,40 @@ def rewrite(file: Path, data: bytes) -> None:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Rename over the target; try again where Windows refuses for a moment. Raises OSError."""
+    """
+    Rename over the target. Raises OSError.
+
+    Where Windows refuses for a moment, this tries again; where the target lies on another file
+    system, a copy beside it is renamed.
+    """
+    try:
+        _rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        _move_across(source, target)
+
+
+def _move_across(source: Path, target: Path) -> None:
+    """Copy a file beside the target with its mode and time of modification, on disk, and rename that."""
+    from shutil import copyfile, copystat  # noqa: PLC0415 - load() waits for what this module imports
+
+    scratch = target.with_name(f".{target.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+    try:
+        copyfile(source, scratch, follow_symlinks=False)
+        copystat(source, scratch, follow_symlinks=False)
+        handle = os.open(scratch, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+        try:
+            flush_file(handle)
+        finally:
+            os.close(handle)
+        _rename(scratch, target)
+    finally:
+        scratch.unlink(missing_ok=True)
+    source.unlink()
+
+
+def _rename(source: Path, target: Path) -> None:
     if os.name != "nt":
         source.replace(target)
         return
@@ -66,6 +99,54 @@ def replace(source: Path, target: Path) -> None:
             time.sleep(PAUSE * 2**number)
         else:
             return
+
+
+def make_folder(folder: Path) -> None:
+    """
+    Make a folder of a store with those above it that are missing; their names are on disk then.
+
+    Each is open to whom the one above it is open, whatever the umask says: else one member of a
+    shared store could shut the others out by chance. None is made writable for others by this.
+    Raises OSError.
+    """
+    missing = []
+    for one in (folder, *folder.parents):
+        if one.is_dir():
+            break
+        missing.append(one)
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        open_like_parent(one)
+        flush_folder(one.parent)
+
+
+def open_like_parent(path: Path) -> None:
+    """Open one's own file, or folder, to those who may read, or enter, the folder that it lies in."""
+    if os.name == "nt":
+        return
+    status = path.lstat()
+    bits = stat.S_ISGID | 0o055 if stat.S_ISDIR(status.st_mode) else 0o044
+    mode = stat.S_IMODE(status.st_mode)
+    wanted = mode | stat.S_IMODE(path.parent.stat().st_mode) & bits
+    if mode != wanted and status.st_uid == os.geteuid():
+        path.chmod(wanted)
+
+
+def long_path(text: str) -> str:
+    r"""
+    Return an absolute Windows path in the form that may be longer than 260 characters.
+
+    `C:\a` becomes `\\?\C:\a`, and `\\host\share` becomes `\\?\UNC\host\share`. In that form Windows resolves
+    neither `/` nor `..`, so they are resolved here ("Naming Files, Paths, and Namespaces", Microsoft).
+    """
+    import ntpath  # noqa: PLC0415 - of no use elsewhere
+
+    if text.startswith("\\\\?\\"):
+        return text
+    plain = ntpath.normpath(text)
+    if plain.startswith("\\\\.\\"):
+        return text
+    return f"\\\\?\\UNC{plain[1:]}" if plain.startswith("\\\\") else f"\\\\?\\{plain}"
 
 
 if sys.platform == "darwin":

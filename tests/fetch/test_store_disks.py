@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,19 @@ import pytest
 from fetching import fetch_one, file_of
 from stores import NAMED, keep, looped, mounted, root_only
 
+from modeldeps.config import Settings
 from modeldeps.errors import (
-    StoreFailedError,
+    NotAStoreError,
     StoreFullError,
+    StoreGoneError,
     StoreReadOnlyError,
 )
 from modeldeps.store import Store, _room
 
 if TYPE_CHECKING:
     from blob_server import BlobServer
+
+    from modeldeps.store import Landing
 
 
 @root_only
@@ -87,15 +92,108 @@ def test_a_read_only_store_whose_blobs_lost_their_seal_serves_what_it_has(tmp_pa
         assert store.find(here) == layer.blob(here.sha256)
 
 
-def test_a_store_whose_folder_is_a_file_says_so(server: BlobServer, tmp_path: Path, data: bytes) -> None:
+@pytest.mark.parametrize("place", ["file", "file/store", "/dev/null", "/dev/null/x"])
+def test_a_store_where_a_file_is_in_the_way_says_so(
+    server: BlobServer, tmp_path: Path, data: bytes, place: str
+) -> None:
     (tmp_path / "file").write_bytes(b"")
     file = file_of(data)
     server.add(data, file.sha256)
-    store = Store(tmp_path / "file" / "store")
+    store = Store.open(Settings(cache=tmp_path / place))
     assert store.find(file) is None
     assert not store.is_writable()
-    with pytest.raises(StoreFailedError, match="not a directory"):
+    with pytest.raises(NotAStoreError, match=r"a file in its way: .*(file|null)\n") as caught:
         fetch_one(file, store, server.url)
+    assert "set MODELDEPS_CACHE" in str(caught.value)
+    assert server.sent == 0
+
+
+def test_a_store_is_not_made_among_other_files(server: BlobServer, tmp_path: Path, data: bytes) -> None:
+    for name in ("thesis.tex", "a", "b", "c", ".hidden"):
+        (tmp_path / name).touch()
+    file = file_of(data)
+    server.add(data, file.sha256)
+    store = Store.open(Settings(cache=tmp_path))
+    assert store.find(file) is None
+    with pytest.raises(NotAStoreError, match="a folder with other files: a, b, c, …"):
+        fetch_one(file, store, server.url)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_store_that_lost_its_layout_file_or_has_an_empty_one_is_one_again(
+    store: Store, tmp_path: Path, data: bytes
+) -> None:
+    one = keep(store, data, tmp_path)
+    for is_there in (True, False):
+        os.truncate(store.root / "layout", 0)
+        if not is_there:
+            (store.root / "layout").unlink()
+        (store.root / "lost+found").mkdir(exist_ok=True)
+        found = Store.open(Settings(cache=store.root))
+        assert found.find(one) is not None
+        keep(found, data[:1000], tmp_path)
+        assert (store.root / "layout").read_text() == "1\n"
+        store.blob(file_of(data[:1000]).sha256).unlink()
+
+
+def test_a_path_that_no_file_system_takes_is_told_as_such(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(NotAStoreError, match="file name too long"):
+        keep(Store(tmp_path / ("x" * 300)), data, tmp_path)
+
+
+def test_a_store_that_vanishes_while_bytes_come_in_says_so_and_is_made_anew(
+    server: BlobServer, tmp_path: Path, data: bytes
+) -> None:
+    file = file_of(data, chunk=100_000)
+    server.add(data, file.sha256)
+    store = Store(tmp_path / "store")
+
+    def then_somebody_deletes_it(landing: Landing) -> None:
+        shutil.rmtree(store.root)
+        assert landing.file == file
+        with store.writing():
+            (store.root / "partial" / "x").touch()
+
+    with pytest.raises(StoreGoneError, match="vanished") as caught:
+        store.land(file, then_somebody_deletes_it)
+    assert "no such file or directory" in str(caught.value)
+    assert fetch_one(file, store, server.url).bytes_fetched == len(data)
+    assert store.find(file) is not None
+
+
+@root_only
+def test_blobs_and_models_may_each_lie_on_a_disk_of_their_own(tmp_path: Path, data: bytes) -> None:
+    with mounted("size=32m") as blobs, mounted("size=32m") as models:
+        store = Store(tmp_path / "store")
+        store.root.mkdir()
+        (store.root / "blobs").symlink_to(blobs)
+        (store.root / "models").symlink_to(models)
+        one = keep(store, data, tmp_path)
+        folder = store.materialise([one], **NAMED)
+        assert (folder / one.path).read_bytes() == data
+        assert (folder / one.path).stat().st_dev != store.blob(one.sha256).stat().st_dev
+        assert store.materialised([one], **NAMED) == folder
+        assert not any((store.root / "partial").iterdir())
+
+
+def test_times_in_the_future_or_before_1970_fool_nobody(
+    store: Store, tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = keep(store, data, tmp_path)
+    folder = store.materialise([one], **NAMED)
+    for moment in (4_000_000_000, 0, -1_000_000_000):
+        blob = store.blob(one.sha256)
+        blob.chmod(0o644)
+        os.utime(blob, (moment, moment))
+        assert store.find(one) == blob
+        assert store.materialised([one], **NAMED) == folder
+        blob.chmod(0o644)
+        blob.write_bytes(data[:-1] + b"!")
+        os.utime(blob, (moment, moment))
+        assert store.find(one) is None
+        blob.write_bytes(data)
+    monkeypatch.setattr(time, "time", lambda: -5.0)
+    assert store.find(one) is not None
 
 
 CUT = """

@@ -56,7 +56,9 @@ def shared() -> Iterator[Store]:
     """Return a store that everybody may write."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o777)
-    yield Store(folder)
+    (folder / "store").mkdir()
+    (folder / "store").chmod(0o777)
+    yield Store(folder / "store")
     shutil.rmtree(folder)
 
 
@@ -110,11 +112,11 @@ def test_a_place_that_may_not_be_looked_at_holds_no_store(shared: Store) -> None
 
 @root_only
 def test_what_another_user_sealed_is_proved_once_and_his_tampering_is_noticed(
-    shared: Store, tmp_path: Path
+    shared: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = file_of(b"shared")
-    (shared.root / "in").write_bytes(b"shared")
-    as_somebody(shared, f"store.adopt(Path({str(shared.root / 'in')!r}), file.sha256, 6)")
+    (shared.root.parent / "in").write_bytes(b"shared")
+    as_somebody(shared, f"store.adopt(Path({str(shared.root.parent / 'in')!r}), file.sha256, 6)")
     blob = shared.blob(file.sha256)
     assert blob.stat().st_uid == 65534
     assert shared.find(file) == blob
@@ -133,8 +135,8 @@ def test_a_file_of_another_user_is_stamped_as_it_was_while_it_was_hashed(
     shared: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = file_of(b"shared")
-    (shared.root / "in").write_bytes(b"shared")
-    as_somebody(shared, f"store.adopt(Path({str(shared.root / 'in')!r}), file.sha256, 6)")
+    (shared.root.parent / "in").write_bytes(b"shared")
+    as_somebody(shared, f"store.adopt(Path({str(shared.root.parent / 'in')!r}), file.sha256, 6)")
     compared: list[bytes] = []
     plain = _trust._stamp
 
@@ -156,8 +158,8 @@ def test_a_file_of_another_user_is_stamped_as_it_was_while_it_was_hashed(
 @root_only
 def test_a_blob_of_another_user_is_copied_not_linked(shared: Store, tmp_path: Path) -> None:
     file = file_of(b"shared")
-    (shared.root / "in").write_bytes(b"shared")
-    as_somebody(shared, f"store.adopt(Path({str(shared.root / 'in')!r}), file.sha256, 6)")
+    (shared.root.parent / "in").write_bytes(b"shared")
+    as_somebody(shared, f"store.adopt(Path({str(shared.root.parent / 'in')!r}), file.sha256, 6)")
     folder = shared.materialise([file], **NAMED)
     assert (folder / file.path).stat().st_uid == 0
     assert not (folder / file.path).samefile(shared.blob(file.sha256))
@@ -166,7 +168,7 @@ def test_a_blob_of_another_user_is_copied_not_linked(shared: Store, tmp_path: Pa
 @root_only
 def test_stamps_that_somebody_else_wrote_count_for_nothing(shared: Store, tmp_path: Path) -> None:
     file = file_of(b"shared")
-    (shared.root / "in").write_bytes(b"SHARED")
+    (shared.root.parent / "in").write_bytes(b"SHARED")
     as_somebody(
         shared,
         "blob = store.blob(file.sha256); blob.parent.mkdir(parents=True); blob.write_bytes(b'SHARED')\n"
@@ -181,12 +183,12 @@ def test_stamps_that_somebody_else_wrote_count_for_nothing(shared: Store, tmp_pa
 @root_only
 def test_parts_and_locks_of_another_user_don_t_stand_in_the_way(shared: Store) -> None:
     file = file_of(b"shared")
-    blob = shared.root / "channel" / "blobs" / "sha256" / file.sha256[:2] / file.sha256
+    blob = shared.root.parent / "channel" / "blobs" / "sha256" / file.sha256[:2] / file.sha256
     blob.parent.mkdir(parents=True)
     blob.write_bytes(b"shared")
     shared._layout.prepare()
     for name in (file.sha256, f"{file.sha256}.lock"):
         (shared.root / "partial" / name).touch(mode=0o600)
     open_up(shared)
-    channel = (shared.root / "channel").as_uri()
+    channel = (shared.root.parent / "channel").as_uri()
     assert as_somebody(shared, f"print(fetch_one(file, store, {channel!r}).bytes_fetched)") == "6"

@@ -46,6 +46,43 @@ class StoreFailedError(StoreError):
         )
 
 
+class StoreGoneError(StoreError):
+    """The folder of the store vanished while it was used."""
+
+    def __init__(self, root: object, *, reason: str) -> None:
+        super().__init__(
+            "the store vanished while it was used",
+            ("store", root),
+            ("reason", reason),
+            hint="mount its disk again, or run the command again: a store that was deleted is made anew",
+        )
+
+
+class NotAStoreError(StoreError):
+    """The place of the store is taken by something else."""
+
+    def __init__(self, root: object, *, found: str) -> None:
+        super().__init__(
+            "the store can't be where it was set to be",
+            ("store", root),
+            ("expected", "a store, or a new or empty folder"),
+            ("found", found),
+            hint="set MODELDEPS_CACHE, or `cache` in the configuration file, to an empty folder",
+        )
+
+
+class SharingError(StoreError):
+    """A store can't be shared by several users as it was asked for."""
+
+    def __init__(self, place: object, *, reason: str) -> None:
+        super().__init__(
+            "the store can't be shared by several users",
+            ("folder", place),
+            ("reason", reason),
+            hint="modeldeps cache init --help",
+        )
+
+
 class StoreLayoutError(StoreError):
     """A folder is no store, or one that another version of modeldeps made."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 _LONGEST = 1000
 """Bytes of a lock file that are looked at."""
@@ -44,12 +46,22 @@ class Holder:
         return None
 
     def write(self, handle: int) -> None:
-        """Put the words into a lock file, where it can be written; a lock without words is a lock."""
+        """
+        Put the words into a lock file, where it can be written; a lock without words is a lock.
+
+        A file with another name, or with more in it than words, is somebody's who wants it overwritten.
+        """
         words = f"{json.dumps(asdict(self))}\n".encode()
         with suppress(OSError):
+            status = os.fstat(handle)
+            if status.st_nlink > 1 or status.st_size > _LONGEST or not stat.S_ISREG(status.st_mode):
+                return
             os.ftruncate(handle, 0)
             os.lseek(handle, 0, os.SEEK_SET)
             os.write(handle, words)
+
+    def __str__(self) -> str:
+        return self.words()
 
     def words(self) -> str:
         """Return `process 4711 of alice`, with the machine where it is another, and the time of day."""
@@ -77,14 +89,20 @@ def _host() -> str:
 
 
 def _user() -> str:
-    """Return this user's name; its number where nobody knows a name, as in many containers."""
-    if not hasattr(os, "geteuid"):
-        with suppress(OSError):
-            return _plain(os.getlogin())
-        return "?"
+    """Return this user's name."""
+    if hasattr(os, "geteuid"):
+        return _name(os.geteuid())
+    with suppress(OSError):
+        return _plain(os.getlogin())
+    return "?"
+
+
+@lru_cache(maxsize=4)
+def _name(number: int) -> str:
+    """Return a user's name, asked for once; the number where nobody knows a name, as in many containers."""
     import pwd  # noqa: PLC0415 - Windows has none
 
     try:
-        return _plain(pwd.getpwuid(os.geteuid()).pw_name)
+        return _plain(pwd.getpwuid(number).pw_name)
     except (KeyError, OSError):
-        return str(os.geteuid())
+        return str(number)

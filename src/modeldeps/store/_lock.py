@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -101,13 +102,21 @@ def _open(path: Path) -> int:
     for _ in range(100):
         for flags in (os.O_RDWR, os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_EXCL):
             try:
-                return os.open(path, flags | _PLAIN, 0o666)
+                return _let_all_wait(os.open(path, flags | _PLAIN, 0o666), is_new=bool(flags & os.O_CREAT))
             except PermissionError:  # noqa: PERF203 - three tries
                 if flags != os.O_RDWR:
                     raise
             except (FileNotFoundError, FileExistsError):
                 continue  # it is not there, or no longer, or by now
     raise FileNotFoundError(2, "is made and removed all the time", str(path))
+
+
+def _let_all_wait(handle: int, *, is_new: bool) -> int:
+    """Let other users read a new lock file, whatever the umask says: reading is enough to wait for it."""
+    if is_new and hasattr(os, "fchmod"):
+        with suppress(OSError):
+            os.fchmod(handle, stat.S_IMODE(os.fstat(handle).st_mode) | 0o444)
+    return handle
 
 
 def _is(path: Path, handle: int) -> bool:

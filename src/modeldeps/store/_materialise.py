@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from modeldeps.digest import BLOCK, new_hash
+from modeldeps.digest import BLOCK, new_hash, sha256_stream
 from modeldeps.errors import BlobMissingError
-from modeldeps.files import flush_file, flush_folder, replace
+from modeldeps.files import flush_file, flush_folder, make_folder, open_like_parent, replace
 from modeldeps.store import _trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from io import FileIO
     from pathlib import Path
 
     from modeldeps.manifest import File
@@ -33,10 +34,11 @@ def build(
     from shutil import rmtree  # noqa: PLC0415 - load() waits for what this module imports
 
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.parent)
         scratch = folder.with_name(f".{folder.name}.{os.urandom(6).hex()}")
         try:
             scratch.mkdir()
+            open_like_parent(scratch)
             _fill(scratch, files, find, stamps)
             scratch.rename(folder)
         except OSError:
@@ -75,7 +77,7 @@ def _place(target: Path, file: File, find: Callable[[File], Path | None], stamps
     blob = find(file)
     if blob is None:
         raise BlobMissingError(file.path, file.sha256)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     scratch = target.with_name(f".{os.urandom(8).hex()}.tmp")
     try:
         proved = _link(blob, scratch, file, stamps)
@@ -96,7 +98,7 @@ def _link(blob: Path, scratch: Path, file: File, stamps: _trust.Stamps) -> os.st
 
     A blob of somebody else is copied, since its owner can alter it.
     """
-    from modeldeps.store._adopt import may_link  # noqa: PLC0415 - as above
+    from modeldeps.store._share import may_link  # noqa: PLC0415 - as above
 
     proved = os.lstat(blob)
     adopted = may_link(proved) and stamps.known(blob, proved, file.sha256)
@@ -110,15 +112,31 @@ def _link(blob: Path, scratch: Path, file: File, stamps: _trust.Stamps) -> os.st
 
 
 def _copy(blob: Path, scratch: Path, file: File) -> None:
-    """Copy a blob, prove the copy, seal it, bring it to disk."""
+    """Copy a blob, by a reflink where that can be; prove the copy, seal it, bring it to disk."""
+    from modeldeps.store._clone import clone  # noqa: PLC0415 - as above
+
+    with blob.open("rb", buffering=0) as source:
+        if clone(source.fileno(), scratch):
+            with scratch.open("r+b", buffering=0) as target:
+                _finish(target, scratch, file, sha256_stream(target))
+            return
+        _write(source, scratch, file)
+
+
+def _write(source: FileIO, scratch: Path, file: File) -> None:
     running = new_hash()
-    with blob.open("rb", buffering=0) as source, scratch.open("xb", buffering=0) as target:
+    with scratch.open("xb", buffering=0) as target:
         while block := source.read(BLOCK):
             running.update(block)
             view = memoryview(block)
             while view:
                 view = view[target.write(view) :]
-        if running.hexdigest() != file.sha256:
-            raise BlobMissingError(file.path, file.sha256)
-        _trust.seal(scratch, file.sha256, handle=target.fileno())
-        flush_file(target.fileno())
+        _finish(target, scratch, file, running.hexdigest())
+
+
+def _finish(target: FileIO, scratch: Path, file: File, found: str) -> None:
+    """Check the digest of a copy, seal it, bring it to disk. Raises BlobMissingError."""
+    if found != file.sha256:
+        raise BlobMissingError(file.path, file.sha256)
+    _trust.seal(scratch, file.sha256, handle=target.fileno())
+    flush_file(target.fileno())

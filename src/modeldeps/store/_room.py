@@ -8,7 +8,13 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import StoreFailedError, StoreFullError, StoreReadOnlyError
+from modeldeps.errors import (
+    NotAStoreError,
+    StoreFailedError,
+    StoreFullError,
+    StoreGoneError,
+    StoreReadOnlyError,
+)
 from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
@@ -17,12 +23,14 @@ if TYPE_CHECKING:
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_GONE = frozenset({errno.ENOENT, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ENXIO})
+_NO_PLACE = frozenset({errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP})
 _WINDOWS_FULL = frozenset({39, 112})  # ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
 
 
 @contextmanager
 def writing(root: Path, *, needed: int = 0) -> Iterator[None]:
-    """Turn what the system says about a store into StoreFullError, StoreReadOnlyError or StoreFailedError."""
+    """Turn what the system says about a store into the StoreError that says it to a person."""
     try:
         yield
     except OSError as error:
@@ -30,6 +38,10 @@ def writing(root: Path, *, needed: int = 0) -> Iterator[None]:
             raise StoreFullError(root, needed=format_bytes(needed), free=_free_words(root)) from None
         if error.errno in _CLOSED:
             raise StoreReadOnlyError(root, reason=_reason(error)) from None
+        if error.errno in _GONE:
+            raise StoreGoneError(root, reason=_reason(error)) from None
+        if error.errno in _NO_PLACE:
+            raise NotAStoreError(root, found=_reason(error)) from None
         raise StoreFailedError(root, reason=_reason(error)) from error
 
 

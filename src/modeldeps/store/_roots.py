@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.digest import short_key
 from modeldeps.errors import ManifestError
-from modeldeps.files import write_atomically
+from modeldeps.files import make_folder, open_like_parent, write_atomically
 from modeldeps.manifest import MAX_BYTES, parse
 from modeldeps.store import _lock, _trust
 from modeldeps.store._place import environment_of, machine, mount_of
@@ -65,9 +65,10 @@ def note(layout: Layout, use: Use) -> None:
     """Write a note, durably, and not while a sweep moves things away. Raises OSError and StoreLayoutError."""
     layout.prepare()
     file = note_file(layout, use)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     with gate(layout):
         write_atomically(file, use.dump())
+    open_like_parent(file)  # whoever shares the store must see what may not be freed
 
 
 def note_file(layout: Layout, use: Use) -> Path:

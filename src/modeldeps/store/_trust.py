@@ -6,12 +6,20 @@ is set to a moment that is computed from the digest. Whoever writes to it afterw
 time, so one `stat` tells a proved file from one that was altered, without a database. A seal
 counts where its file belongs to this user or to root; for a file of somebody else the digest is
 proved once, and its stamp (device, inode, size, times) is kept in a folder of this user.
+
+A stamp is only worth something where every change moves the times of a file. Pages that its owner
+mapped and wrote before it was hashed could be written again without a trace until they are on disk,
+so they are brought there first; in tmpfs, where that does not help, another user's file is hashed
+each time; and so is one that changed so short a time before that the next change may have the same time.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import time
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +27,7 @@ from modeldeps._frozen import dataclass
 from modeldeps.digest import sha256_stream, short_key
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
 _FIRST = 315_619_200
@@ -28,6 +37,15 @@ _SPAN = 1 << 29
 _WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _OPEN |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # neither a link nor a pipe is a blob
+
+_NO_FLUSH = frozenset({errno.EINVAL, errno.EROFS, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+"""What systems say that have nothing to flush: nobody can write there either."""
+
+_WRONG: deque[tuple[str, bytes]] = deque(maxlen=256)
+"""Others' files that this process found wrong, by digest and stamp: nobody can keep it hashing them."""
+
+_SHORT = 0.1
+"""Seconds that are waited for the time of another user's file to be over."""
 
 
 def seal_time(digest: str) -> int:
@@ -57,8 +75,13 @@ def seal(path: Path, digest: str, *, handle: int | None = None) -> None:
     target: Path | int = path if handle is None or os.utime not in os.supports_fd else handle
     with suppress(OSError, NotImplementedError):  # another's file, a read-only mount: its stamp will do
         mode = stat.S_IMODE(os.stat(target).st_mode)  # noqa: PTH116 - a handle has no methods
-        os.chmod(target, mode & ~0o7333)  # noqa: PTH101 - a handle has no methods
+        os.chmod(target, (mode | _readers(path)) & ~0o7333)  # noqa: PTH101 - a handle has no methods
         os.utime(target, ns=(moment, moment))
+
+
+def _readers(path: Path) -> int:
+    """Return the rights to read for those who may list a file's folder: whoever can see a blob may use it."""
+    return stat.S_IMODE(path.parent.stat().st_mode) & 0o044
 
 
 @dataclass(frozen=True)
@@ -124,19 +147,50 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode) or before.st_size != size:
             return False
-        try:
-            right = sha256_stream(stream) == digest
-        except OSError:
-            return False
-        if not right or _stamp(os.fstat(handle)) != _stamp(before):
+        lasts = before.st_uid in (0, user()) or _settle(path, handle, before)
+        if not _is_right(stream, before, digest):
             return False
         proved = before  # a file of somebody else counts as it was while it was hashed, whatever became of it
         if before.st_uid == user() and before.st_nlink == 1:  # another name may be somebody's own file
             seal(path, digest, handle=handle)
             proved = os.fstat(handle)
-        if not is_sealed(proved, digest, size):
+        if lasts and not is_sealed(proved, digest, size):
             stamps.remember(path, proved, digest)
         return True
+
+
+def _is_right(stream: FileIO, before: os.stat_result, digest: str) -> bool:
+    """Hash an open file; one that is altered meanwhile is not right."""
+    asked = digest, _stamp(before)
+    if asked in _WRONG:
+        return False
+    try:
+        found = sha256_stream(stream)
+    except OSError:
+        return False
+    if _stamp(os.fstat(stream.fileno())) != asked[1]:
+        return False
+    if found != digest and before.st_uid != user():
+        _WRONG.append(asked)
+    return found == digest
+
+
+def _settle(path: Path, handle: int, before: os.stat_result) -> bool:
+    """Bring what its owner wrote to disk; tell whether every change from now on moves the file's times."""
+    from modeldeps.store._mounts import tick  # noqa: PLC0415 - only for files of other users
+
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSH:
+            return False
+    needed = tick(path, before)
+    if needed is None:
+        return False
+    missing = needed - (time.time_ns() - before.st_ctime_ns) / 1e9
+    if 0 < missing < _SHORT:
+        time.sleep(missing)
+    return missing < _SHORT
 
 
 def stamp(path: Path, proved: os.stat_result, digest: str, stamps: Stamps) -> None:

@@ -1,0 +1,112 @@
+"""Make a store, or bring one of an older layout forward."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import NotAStoreError, StoreLayoutError
+from modeldeps.files import make_folder, open_like_parent, write_atomically
+from modeldeps.store import _lock
+from modeldeps.store._layout import MEMBERS, VERSION, Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+STEPS: dict[int, Callable[[Path], None]] = {}
+"""
+What brings the store of each older layout one number further.
+
+A step is handed the store's folder. It may be killed at any moment and is done again then, so
+that doing it twice, in part or whole, must be the same as doing it once.
+"""
+PATIENCE = 60.0
+"""Seconds that another process which does the steps is waited for."""
+_OURS = frozenset(
+    {"blobs", "chunks", "derived", "layout", "models", "partial", "roots", "stamps", "trash", "lost+found"}
+)
+"""What may lie in a folder that is to become a store."""
+
+
+def prepare(layout: Layout) -> None:
+    """Do what `Layout.prepare` promises."""
+    text = layout.text()
+    if text == VERSION:
+        make_folder(layout.partial)
+        return
+    if text:
+        catch_up(layout, writable=True)
+        return
+    if layout.root.parent.name == MEMBERS:
+        from modeldeps.store import _shared  # noqa: PLC0415 - of a personal store nothing is asked
+
+        _shared.join(layout.root)
+    else:
+        _check_place(layout.root)
+        layout.root.mkdir(parents=True, exist_ok=True)
+        make_folder(layout.partial)
+    _write(layout, VERSION)
+
+
+def _check_place(root: Path) -> None:
+    """Raise NotAStoreError where a store would land on something else, and OSError."""
+    for one in (root, *root.parents):
+        if one.exists():
+            if not one.is_dir():
+                raise NotAStoreError(root, found=f"a file in its way: {one}")
+            break
+    if root.exists() and (others := sorted(_others(root))):
+        shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")  # noqa: PLR2004 - enough to know it by
+        raise NotAStoreError(root, found=f"a folder with other files: {shown}")
+
+
+def _others(root: Path) -> Iterator[str]:
+    return (one.name for one in root.iterdir() if one.name not in _OURS and not one.name.startswith("."))
+
+
+def _write(layout: Layout, text: str) -> None:
+    write_atomically(layout.version_file, f"{text}\n".encode())
+    open_like_parent(layout.version_file)
+
+
+def catch_up(layout: Layout, *, writable: bool) -> None:
+    """
+    Bring an older layout forward, step by step; each number is written once its step is done.
+
+    Raises StoreLayoutError for a layout that is newer, unknown, or of a store that is only read, and
+    what the disk raises as StoreError.
+    """
+    from modeldeps.store._room import writing  # noqa: PLC0415 - only here
+
+    if not _steps(layout) or not writable:
+        raise StoreLayoutError(layout.root, expected=f"layout {VERSION}", found=f"layout {layout.text()!r}")
+    with writing(layout.root), _alone(layout.root / ".layout.lock"):
+        while step := _steps(layout):
+            number, do = step
+            do(layout.root)
+            _write(layout, str(number + 1))
+
+
+def _steps(layout: Layout) -> tuple[int, Callable[[Path], None]] | None:
+    """Return the next step of a store and the number that it starts from; None where there is none."""
+    text = layout.text()
+    if not (text.isascii() and text.isdigit() and int(text) < int(VERSION)):
+        return None
+    do = STEPS.get(int(text))
+    return None if do is None else (int(text), do)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep other processes away for the time of a with block, where locks can be had."""
+    lock, deadline = None, time.monotonic() + PATIENCE
+    with suppress(OSError):
+        while (lock := _lock.acquire(path)) is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()

@@ -1,0 +1,131 @@
+"""
+A store for several users: one folder, with a store of each of them that only he writes and all read.
+
+Nobody can rename, delete or write what belongs to another, by the plain rights of the system. What
+another user's store holds is believed as any file of somebody else: after it was hashed once. The
+folder above must belong to somebody whom all trust, since the owner of a folder can rename what
+lies in it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import NotAStoreError, SharingError
+from modeldeps.files import flush_folder, make_folder, open_like_parent, write_atomically
+from modeldeps.store._layout import MEMBERS, SHARED, VERSION, Layout
+from modeldeps.store._trust import user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+COMMON = (MEMBERS, "locks", "roots")
+"""Folders in which every user makes files and folders of his own."""
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def stores(top: Path, *, own: bool) -> tuple[Path, ...]:
+    """Return the stores of all users, this user's first where `own` says so, root's before the others'."""
+    mine = _own(top) if own else None
+    found = sorted(
+        (status.st_uid != 0, str(one), one)
+        for one, status in _folders(top / MEMBERS)
+        if one != mine and Layout(one).text() == VERSION
+    )
+    return (*([mine] if mine else []), *(one for *_, one in found))
+
+
+def _folders(folder: Path) -> Iterable[tuple[Path, os.stat_result]]:
+    """Yield each folder in a folder that can be looked at; links are none."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    yield folder / entry.name, entry.stat(follow_symlinks=False)
+    except OSError:
+        return
+
+
+def _own(top: Path) -> Path:
+    """Return the store of this user, whether it is there or not; one that somebody else made is not his."""
+    name, folder = str(user()), top / MEMBERS
+    mine = sorted(
+        one
+        for one, status in _folders(folder)
+        if (one.name == name or one.name.startswith(f"{name}-")) and _belongs(status)
+    )
+    if mine:
+        return mine[0]
+    is_taken = os.path.lexists(folder / name)  # such as by root of a container, who is somebody else here
+    return folder / (f"{name}-{os.urandom(6).hex()}" if is_taken else name)
+
+
+def _belongs(status: os.stat_result) -> bool:
+    """Tell whether a folder is this user's, and written by nobody else."""
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == user() and not status.st_mode & _OTHERS_WRITE
+
+
+def join(store: Path) -> None:
+    """
+    Make the folders of this user's own store, where they are missing, for all to read.
+
+    Raises SharingError where somebody else made it meanwhile, and OSError.
+    """
+    top = store.parent.parent
+    try:
+        store.mkdir(mode=0o700)
+    except FileExistsError:
+        if not _belongs(os.lstat(store)):
+            raise SharingError(store, reason="somebody else made this folder, or can write it") from None
+    mode = stat.S_IMODE(top.stat().st_mode)
+    store.chmod(0o700 | mode & (stat.S_ISGID | 0o055))
+    layout = Layout(store)
+    for folder in (layout.partial, layout.models, *(layout.blobs / f"{number:02x}" for number in range(256))):
+        make_folder(folder)
+    flush_folder(store.parent)
+
+
+def found(top: Path, *, group: str | None) -> None:
+    """
+    Make a folder that the members of a group, or all users of this machine, share as a store.
+
+    Where it is one already, its rights are set anew. Raises NotAStoreError where it holds something
+    else, SharingError where the system or its owner does not allow it, and OSError.
+    """
+    if os.name == "nt":
+        raise SharingError(top, reason="Windows has no folders in which everybody owns what he made")
+    number = _number(top, group)
+    layout = Layout(top)
+    if layout.text() != SHARED and top.is_dir() and any(top.iterdir()):
+        raise NotAStoreError(top, found="a folder with other files, or the store of one user")
+    top.mkdir(parents=True, exist_ok=True)
+    _allow(top, number, 0o2750 if group else 0o755)
+    for name in COMMON:
+        (top / name).mkdir(exist_ok=True)
+        _allow(top / name, number, 0o3770 if group else 0o1777)
+    write_atomically(layout.version_file, f"{SHARED}\n".encode())
+    open_like_parent(layout.version_file)
+    flush_folder(top.parent)
+
+
+def _number(top: Path, group: str | None) -> int:
+    """Return the number of a group; -1 for none. Raises SharingError."""
+    if group is None:
+        return -1
+    import grp  # noqa: PLC0415 - Windows has none
+
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise SharingError(top, reason=f"there is no group {group!r}") from None
+
+
+def _allow(folder: Path, group: int, mode: int) -> None:
+    """Give a folder its group and rights. Raises OSError, and SharingError where the system takes less."""
+    os.chown(folder, -1, group)
+    folder.chmod(mode)
+    if stat.S_IMODE(folder.stat().st_mode) != mode:
+        raise SharingError(folder, reason=f"the file system does not keep the rights {mode:o}")
