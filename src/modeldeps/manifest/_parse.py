@@ -181,7 +181,7 @@ def _plain_chunks(value: Json, size: int) -> tuple[Chunk, ...] | None:
     """
     Return chunks with which nothing is wrong, None where a closer look must say what is.
 
-    A file may have thousands, and every `load()` reads them: this is three times as fast as a reader for each.
+    A file may have thousands, and every `load()` reads them: a reader for each takes three times as long.
     """
     if not isinstance(value, list) or not value:
         return None

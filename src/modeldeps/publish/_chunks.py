@@ -13,7 +13,10 @@ from modeldeps.publish import _content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
+
+    from typing_extensions import Self
 
     from modeldeps.progress import Reporter
 
@@ -27,7 +30,7 @@ AVERAGES = ((4 << 20, 8 << 10), *OWN)
 """Up to how many bytes that are cut by content the chunks have how many bytes on average."""
 SHARE = 4
 """A file is cut at least as coarsely as one of this part of its release: manifests are bounded."""
-_BLOCK = 16 << 20
+_BLOCK = 8 << 20
 """Bytes in memory at a time."""
 _LONG = 256 << 10
 """Bytes from which a second thread saves more than it costs."""
@@ -90,23 +93,53 @@ def digest_file(path: Path, cuts: Plan, reporter: Reporter) -> tuple[str, tuple[
 
     Raises FileChangedError where the file has not the size that it was planned with, and OSError.
     """
-    whole, chunks, at = new_hash(), [], 0
-    with path.open("rb") as stream, ThreadPoolExecutor(1) as second:
+    whole, chunks, at = _Trailing(), [], 0
+    with path.open("rb") as stream, whole:
         for block, ends in _blocks(stream, path, cuts):
-            work = second.submit(whole.update, block) if len(block) >= _LONG else None
+            whole.update(block)
             start = 0
             for end in ends:
                 chunks.append(Chunk(at + start, end - start, sha256_bytes(block[start:end])))
                 start = end
-            if work:
-                work.result()
-            else:
-                whole.update(block)
             at += len(block)
             reporter.advance(len(block))
         if stream.read(1):
             raise FileChangedError(path)
-    return whole.hexdigest(), tuple(chunks) if len(chunks) > 1 else ()
+        digest = whole.hexdigest()
+    return digest, tuple(chunks) if len(chunks) > 1 else ()
+
+
+class _Trailing:
+    """A digest that a second thread computes, one block behind at most."""
+
+    def __init__(self) -> None:
+        self._hash = new_hash()
+        self._thread = ThreadPoolExecutor(1)
+        self._work: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *about: object) -> None:
+        self._thread.shutdown()
+
+    def update(self, block: memoryview) -> None:
+        """Take in more bytes, which must stay as they are."""
+        self._wait()
+        if len(block) >= _LONG:
+            self._work = self._thread.submit(self._hash.update, block)
+        else:
+            self._hash.update(block)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all bytes."""
+        self._wait()
+        return self._hash.hexdigest()
+
+    def _wait(self) -> None:
+        if self._work:
+            self._work.result()
+        self._work = None
 
 
 def _blocks(stream: IO[bytes], path: Path, cuts: Plan) -> Iterator[tuple[memoryview, list[int]]]:
