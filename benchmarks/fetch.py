@@ -1,159 +1,105 @@
 """
-What a fetch from loopback costs: verified, on disk and durable, against `curl` piped into a digest.
+What a fetch from loopback costs: verified, on disk and durable, against what people use.
 
-The target is 1.3 times `curl | sha256sum` at most, which writes nothing. The server sends with
-`sendfile`, so that it is not what is measured.
+`curl | tee FILE | openssl dgst -sha256` verifies and writes but is not durable; huggingface_hub is neither
+verified nor durable. With nginx the same is measured over TLS.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
+import hashlib
 import shutil
-import subprocess
 import sys
-import tempfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+import zipfile
 from typing import TYPE_CHECKING
 
-from interleave import Cost, report, run_once
-
-from modeldeps.digest import sha256_bytes
+import peers
+from figures import Aim, options, run, scratch
+from interleave import Program
+from payload import Facts, publish, publish_hub, random_pieces, write_listing
+from servers import loopback, shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-TARGET = 1.3
-"""Times the wall time of `curl | sha256sum`."""
-CHUNK = 4 << 20
-"""Bytes of a chunk, as publishers cut large tensors."""
-BASE = "curl | sha256sum"
+    from peers import Found
+    from servers import Site
 
-FETCH = """
-import json, sys
-from pathlib import Path
-from modeldeps.fetch import fetch
-from modeldeps.manifest import Chunk, File
-from modeldeps.progress import Reporter
-from modeldeps.store import Store
-facts = json.loads(Path(sys.argv[1]).read_text())
-chunks = tuple(Chunk(*one) for one in facts["chunks"]) if sys.argv[4] == "chunks" else ()
-file = File("model.onnx", facts["size"], facts["sha256"], chunks)
-done = fetch([file], Store(Path(sys.argv[2])), channels=[sys.argv[3]], reporter=Reporter())
-assert done.bytes_fetched == file.size
-"""
+BASE, HUB = "curl | tee | openssl", "huggingface_hub http"
+TLS = "curl | tee | openssl, TLS"
+AIMS = [
+    Aim("modeldeps", BASE, 0.55),
+    Aim("modeldeps, no chunks named", BASE, 0.55),
+    Aim("modeldeps", HUB, 0.4),
+    Aim("modeldeps", HUB, 1.0, "cpu"),
+    Aim("modeldeps, TLS", TLS, 1.0),
+]
 
 
 def main() -> int:
-    """Print the figures; 0 where the target is met."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--size", type=int, default=256, help="MiB of the blob")
-    parser.add_argument("--folder", type=Path, help="where the store is made; its disk is part of the figure")
-    parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
+    """Print the figures; 0 where the aims are met."""
+    parser = options(__doc__, rounds=9, size=1024)
     words = parser.parse_args()
-    if words.serve:
-        return serve(words.serve)
-    with tempfile.TemporaryDirectory(dir=words.folder) as name:
-        costs = measure(Path(name), words.size << 20, words.rounds)
-    print(f"{words.size} MiB, {words.rounds} rounds, medians; ratios are paired by round\n")
-    ratios = report(costs, base=BASE)
-    worst = max(ratios[name][0] for name in costs if name.startswith("modeldeps http"))
-    print(f"\nmodeldeps over http: {worst:.2f} times {BASE} (target {TARGET})")
-    return int(worst > TARGET)
+    with scratch(words) as folder:
+        channel = folder / "channel"
+        one = publish(channel, "model.onnx", random_pieces(words.size << 20, 1))
+        write_listing(folder / "listing.json", [one])
+        wheel = write_wheel(channel, one)
+        with loopback(folder, channel) as site:
+            hub = publish_hub(channel, [one], store=site.url.rstrip("/"))
+            with shaped(channel, hub=hub) as asked:
+                return run("fetch", programs(folder, one, site, asked, wheel), words, base=BASE, aims=AIMS)
 
 
-def measure(folder: Path, size: int, rounds: int) -> dict[str, list[Cost]]:
-    """Run every program in every round, in alternating order, each modeldeps with an empty store."""
-    facts = publish(folder / "channel", size)
-    listing = folder / "file.json"
-    listing.write_text(json.dumps(facts))
-    words = [sys.executable, __file__, "--serve", str(folder / "channel")]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        channel = f"http://127.0.0.1:{int(server.stdout.readline())}/"
-        try:
-            programs = commands(listing, folder, channel, facts)
-            return rounds_of(programs, folder / "store", rounds)
-        finally:
-            server.terminate()
-
-
-def publish(channel: Path, size: int) -> dict[str, object]:
-    """Write one random blob into a channel; return what a manifest says about it."""
-    data = os.urandom(size)
-    digest = sha256_bytes(data)
-    blob = channel / "blobs" / "sha256" / digest[:2] / digest
-    blob.parent.mkdir(parents=True)
-    blob.write_bytes(data)
-    chunks = [
-        [at, len(data[at : at + CHUNK]), sha256_bytes(data[at : at + CHUNK])] for at in range(0, size, CHUNK)
-    ]
-    return {"size": size, "sha256": digest, "chunks": chunks}
-
-
-def commands(
-    listing: Path, folder: Path, channel: str, facts: Mapping[str, object]
-) -> Mapping[str, Sequence[str]]:
-    """Return the programs that are compared."""
-    digest = str(facts["sha256"])
-    url = f"{channel}blobs/sha256/{digest[:2]}/{digest}"
-    ours = [sys.executable, "-c", FETCH, str(listing), str(folder / "store")]
-    found: dict[str, Sequence[str]] = {
-        BASE: ["sh", "-c", f"curl -sS {url} | sha256sum"],
-        "curl -o FILE; sha256sum": ["sh", "-c", f"curl -sS -o {folder}/out {url} && sha256sum {folder}/out"],
-        "modeldeps http": [*ours, channel, "whole"],
-        "modeldeps http, chunks": [*ours, channel, "chunks"],
-        "modeldeps file": [*ours, (folder / "channel").as_uri() + "/", "chunks"],
+def programs(folder: Path, one: Facts, site: Site, hub: Site, wheel: str) -> dict[str, Found]:
+    """Return what is compared; a program's folder is its own."""
+    listing, url = folder / "listing.json", site.url
+    found: dict[str, Found] = {
+        BASE: peers.curl_digest(one, folder / "tee", url),
+        "curl -o": peers.curl_file(one, folder / "curl", url),
+        "modeldeps": peers.ours(listing, folder / "ours", url),
+        "modeldeps, no chunks named": peers.ours(listing, folder / "whole", url, whole=True),
+        "modeldeps file://": peers.ours(listing, folder / "file", (folder / "channel").as_uri() + "/"),
+        HUB: peers.hub_http(one, folder / "hub", hub.url),
+        "huggingface_hub xet": peers.hub_xet(one, folder / "xet", hub.url),
+        "aria2c -x16": peers.aria2(one, folder / "aria", url, f"--checksum=sha-256={one.sha256}"),
+        "requests, digest, fsync": peers.requests_digest(one, folder / "requests", url),
+        "pooch": peers.pooch(one, folder / "pooch", url),
+        "uv, as a wheel": uv(folder / "uv", url, wheel),
     }
-    if shutil.which("openssl"):
-        found["curl | openssl dgst"] = ["sh", "-c", f"curl -sS {url} | openssl dgst -sha256"]
+    if site.tls:
+        trust = {"SSL_CERT_FILE": str(site.certificate)}
+        found[TLS] = peers.curl_digest(one, folder / "tee-tls", site.tls, certificate=site.certificate)
+        found["modeldeps, TLS"] = peers.ours(listing, folder / "ours-tls", site.tls, environ=trust)
     return found
 
 
-def rounds_of(programs: Mapping[str, Sequence[str]], store: Path, rounds: int) -> dict[str, list[Cost]]:
-    """Measure; the first round warms up."""
-    costs: dict[str, list[Cost]] = {name: [] for name in programs}
-    for round_ in range(rounds + 1):
-        names = list(programs)
-        for name in names if round_ % 2 else names[::-1]:
-            shutil.rmtree(store, ignore_errors=True)
-            os.sync()
-            cost = run_once(programs[name], os.environ)
-            if round_:
-                costs[name].append(cost)
-    return costs
+def write_wheel(channel: Path, one: Facts) -> str:
+    """Put the blob into a wheel, stored; return its address below the channel's, with the digest."""
+    name = "bench-1.0-py3-none-any.whl"
+    meta = {
+        "METADATA": "Metadata-Version: 2.1\nName: bench\nVersion: 1.0\n",
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": f"bench/model.onnx,,{one.size}\nbench-1.0.dist-info/RECORD,,\n",
+    }
+    with zipfile.ZipFile(channel / name, "w") as archive:
+        archive.write(one.blob(channel), "bench/model.onnx")
+        for file, text in meta.items():
+            archive.writestr(f"bench-1.0.dist-info/{file}", text)
+    with (channel / name).open("rb") as stream:
+        found = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            found.update(block)
+    return f"{name}#sha256={found.hexdigest()}"
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Send files of one folder with sendfile."""
-
-    protocol_version = "HTTP/1.1"
-    folder = Path()
-
-    def do_GET(self) -> None:
-        """Send a whole file."""
-        with (self.folder / self.path.lstrip("/")).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            self.send_response(200)
-            self.send_header("Content-Length", str(size))
-            self.end_headers()
-            self.wfile.flush()
-            self.connection.sendfile(stream)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Say nothing."""
-
-
-def serve(folder: Path) -> int:
-    """Serve a folder until killed; print the port."""
-    Handler.folder = folder
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
-    return 0
+def uv(folder: Path, url: str, wheel: str) -> Found:
+    """Install a wheel that holds the blob, from its address with its digest."""
+    if not shutil.which("uv"):
+        return peers.Absent("uv is not on PATH")
+    words = ["uv", "pip", "install", "-q", "--no-deps", "--no-index", "--python", sys.executable]
+    words += ["--cache-dir", str(folder / "cache"), "--target", str(folder / "site"), f"bench @ {url}{wheel}"]
+    return Program(words, None, peers.emptied(folder))
 
 
 if __name__ == "__main__":
