@@ -10,7 +10,7 @@ import pytest
 
 import modeldeps
 
-HEAVY = ("numpy", "onnx", "onnxruntime", "urllib3", "tomlkit", "packaging", "json", "argparse", "pathlib")
+HEAVY = ("numpy", "onnx", "onnxruntime", "ssl", "tomlkit", "packaging", "json", "argparse", "pathlib")
 
 
 def test_all_is_sorted_and_everything_in_it_is_there() -> None:

@@ -39,7 +39,6 @@ BASE = (
     "platformdirs",
     "tomli",
     "tomlkit",
-    "urllib3",
     "wheel",
 )
 """What isolated builds need: modeldeps's own dependencies for every Python, and the build backends."""
