@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from fetching import file_of
-from stores import NAMED, mounted, root_only
+from stores import NAMED, looped, mounted, root_only
 
-from modeldeps.store import Store, _adopt, _elsewhere, _lock, _share, _trust
+from modeldeps.store import Store, _adopt, _clone, _elsewhere, _lock, _mounts, _share, _trust
 from modeldeps.store._adopt import How
 
 if TYPE_CHECKING:
@@ -34,6 +36,14 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "hub" / "models--org--digits" / "blobs"
     folder.mkdir(parents=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _only_hard_links(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Do without reflinks, so that every file system shares in the same way."""
+    if _mounts.tick(tmp_path, tmp_path.stat()) is None:
+        pytest.skip("in memory nothing is shared: a map could alter it unnoticed")
+    monkeypatch.setattr(_adopt, "clone", lambda source, target: source < 0 and target.exists())
 
 
 def put(folder: Path, name: str, data: bytes = DATA, *, mode: int = 0o644) -> Path:
@@ -215,9 +225,39 @@ def test_a_group_that_is_this_user_s_own_does_not_count_as_others(store: Store, 
 
 
 def test_a_store_for_several_users_gets_a_file_of_its_own(store: Store, tmp_path: Path) -> None:
-    store.root.mkdir()
+    store._layout.prepare()
     store.root.chmod(0o2775)
     assert take(store, put(tmp_path, "weights.bin"), file_of(DATA)) is How.COPY
+
+
+@root_only
+@pytest.mark.parametrize("make", [["mkfs.xfs", "-q", "-m", "reflink=1"], ["mkfs.btrfs", "-q"]])
+def test_where_blocks_can_be_shared_the_blob_is_a_sealed_file_of_its_own(
+    tmp_path: Path, make: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not shutil.which(make[0]):
+        pytest.skip(f"there is no {make[0]} here")
+    monkeypatch.setattr(_adopt, "clone", _clone.clone)
+    disk, folder = tmp_path / "disk", tmp_path / "mounted"
+    with disk.open("wb") as stream:
+        stream.truncate(400 << 20)
+    subprocess.run([*make, str(disk)], check=True)
+    folder.mkdir()
+    with looped(disk, folder):
+        file, store = file_of(DATA * 100), Store(folder / "store")
+        source = put(folder, "weights.bin", DATA * 100, mode=0o666)
+        os.chown(source, 65534, 65534)
+        before = source.stat()
+        assert take(store, source, file) is How.REFLINK
+        assert source.stat().st_ctime_ns == before.st_ctime_ns
+        blob = store.blob(file.sha256)
+        assert _trust.is_sealed(blob.lstat(), file.sha256, file.size)
+        source.write_bytes(b"altered")
+        assert store.find(file) == blob
+        assert blob.read_bytes() == DATA * 100
+        wrong = put(folder, "wrong.bin", DATA * 99 + DATA[::-1])
+        assert take(store, wrong, file_of(DATA * 100)) is None
+        assert list((store.root / "partial").iterdir()) == []
 
 
 @root_only
@@ -255,7 +295,7 @@ def test_what_another_process_is_at_is_left_to_it(store: Store, hub: Path) -> No
     file = file_of(DATA)
     put(hub, file.sha256)
     store._layout.prepare()
-    lock = _lock.acquire(store.root / "partial" / f"{file.sha256}.lock")
+    lock = _lock.acquire(store._layout.lock(file.sha256))
     assert lock is not None
     assert store.adopt_known(file) is None
     lock.release()

@@ -18,8 +18,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash, sha256_stream
-from modeldeps.files import flush_file, flush_folder, replace
-from modeldeps.store import _lock, _trust
+from modeldeps.files import flush_file, flush_folder, make_folder, replace
+from modeldeps.store import _known, _lock, _mounts, _trust
 from modeldeps.store._clone import clone
 from modeldeps.store._elsewhere import candidates
 from modeldeps.store._share import is_private, may_link
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     Tell: TypeAlias = Callable[[int], None] | None
 
-TICK = 0.05
-"""Seconds after which two changes of a file have two times of modification; Linux takes up to 10 ms."""
 _OPEN = (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | getattr(
     os, "O_BINARY", 0
 )  # Windows flushes no reader
@@ -85,7 +83,7 @@ def _turn(layout: Layout, digest: str) -> Iterator[bool]:
     """Hold the lock of a blob, so that not every process hashes the same; False where somebody has it."""
     lock, free = None, True
     with suppress(OSError):  # no locks here, or another user's: nothing is right only because of them
-        lock = _lock.acquire(layout.partial / f"{digest}.lock")
+        lock = _lock.acquire(layout.lock(digest))
         free = lock is not None
     try:
         yield free
@@ -135,13 +133,11 @@ def take(  # noqa: PLR0913 - each has its name
     layout.prepare()
     with _scratch(layout) as scratch:
         with stream:
-            brought = _bring(
-                source, stream, scratch, pick, share=share and is_private(layout.root), tell=tell
-            )
+            brought = _bring(source, stream, scratch, pick, share=share and is_private(layout), tell=tell)
         if brought is None:
             return None
         taken, proved = brought
-        _name(scratch, layout.blob(taken.file.sha256), proved, taken.file.sha256, stamps=stamps)
+        _name(layout, scratch, taken.file, proved, stamps=stamps)
         return taken
 
 
@@ -154,7 +150,7 @@ def take_copy(
         if _copy(stream, scratch, file.size, tell) != file.sha256:
             return None
         proved = _seal(scratch, file.sha256)
-        _name(scratch, layout.blob(file.sha256), proved, file.sha256, stamps=stamps)
+        _name(layout, scratch, file, proved, stamps=stamps)
         return Taken(file, How.COPY)
 
 
@@ -198,7 +194,7 @@ def _bring(  # noqa: PLR0913 - each has its name
             file = identify_stream(own, pick, tell)
         return None if file is None else (Taken(file, How.REFLINK), _seal(scratch, file.sha256))
     status = os.fstat(handle)
-    settled = _settled(handle) if share and may_link(status) else None
+    settled = _settled(source, handle) if share and may_link(status) else None
     file = identify_stream(stream, pick, tell)
     if file is None:
         return None
@@ -222,19 +218,23 @@ def _link(source: Path, scratch: Path, proved: os.stat_result) -> bool:
     return False
 
 
-def _settled(handle: int) -> os.stat_result | None:
+def _settled(source: Path, handle: int) -> os.stat_result | None:
     """
     Bring a file to disk, and wait until whoever writes it from now on changes its time of modification.
 
     What was written through a map moves that time only after such a flush (mm/page-writeback.c). None
-    where the file can't be flushed.
+    where the file can't be flushed, or lies in memory, where maps move no time at all.
     """
+    status = os.fstat(handle)
+    tick = _mounts.tick(source, status)
+    if tick is None:
+        return None
     try:
         flush_file(handle)
     except OSError:
         return None
-    if 0 <= time.time() - os.fstat(handle).st_mtime < TICK:
-        time.sleep(TICK)
+    if 0 <= time.time() - os.fstat(handle).st_mtime < tick:
+        time.sleep(tick)
     return os.fstat(handle)
 
 
@@ -275,12 +275,14 @@ def _seal(scratch: Path, digest: str) -> os.stat_result:
         return os.fstat(stream.fileno())
 
 
-def _name(scratch: Path, blob: Path, proved: os.stat_result, digest: str, *, stamps: _trust.Stamps) -> None:
+def _name(
+    layout: Layout, scratch: Path, file: File, proved: os.stat_result, *, stamps: _trust.Stamps
+) -> None:
     """Give a proved file the blob's name. Raises OSError."""
-    if not blob.parent.is_dir():
-        blob.parent.mkdir(parents=True, exist_ok=True)
-        flush_folder(blob.parent.parent)
+    blob = layout.blob(file.sha256)
+    make_folder(blob.parent)
     replace(scratch, blob)
     flush_folder(blob.parent)
     scratch.unlink(missing_ok=True)  # there still where both were names of one file (rename(2))
-    _trust.stamp(blob, proved, digest, stamps)
+    _trust.stamp(blob, proved, file.sha256, stamps)
+    _known.remember(layout.chunks, file)

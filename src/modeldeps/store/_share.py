@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from modeldeps.store import _trust
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from modeldeps.store._layout import Layout
 
 
 def may_link(status: os.stat_result) -> bool:
@@ -41,9 +41,8 @@ def _is_alone(group: int) -> bool:
     return found.gr_name == name and set(found.gr_mem) <= {name}
 
 
-def is_private(root: Path) -> bool:
+def is_private(layout: Layout) -> bool:
     """Tell whether a store is for this user alone; in one for several, each blob is a file of its own."""
-    status = os.lstat(root)
-    return status.st_uid == _trust.user() and not status.st_mode & (
-        stat.S_IWGRP | stat.S_IWOTH | stat.S_ISGID
-    )
+    status = os.lstat(layout.root)
+    open_to = stat.S_IWGRP | stat.S_IWOTH | stat.S_ISGID
+    return layout.common == layout.root and status.st_uid == _trust.user() and not status.st_mode & open_to
