@@ -215,6 +215,47 @@ def test_external_data_travel_with_their_variant(tmp_path: Path) -> None:
         assert "modeldeps_tiny-1.0.0/net/model.data" in archive.getnames()
 
 
+def test_a_large_file_of_another_format_is_cut_with_numpy(tmp_path: Path) -> None:
+    folder = project(tmp_path / "p", variants='variants = [{ name = "a", entry = "m.ort" }]')
+    (folder / "m.ort").write_bytes(b"weights")
+    assert build_requirements(folder) == []
+    with (folder / "m.ort").open("ab") as stream:
+        stream.truncate(40 << 20)
+    assert build_requirements(folder) == ["numpy"]
+
+
+def test_external_data_of_every_onnx_file_are_released(tmp_path: Path) -> None:
+    """An encoder and its decoder, each with weights beside it."""
+    folder = project(
+        tmp_path / "p",
+        'files = ["shared/third.onnx"]',
+        variants='variants = [{ name = "a", entry = "model.onnx", files = ["decoder.onnx"] }]',
+    )
+    write(folder / "model.onnx", scaled())
+    (folder / "shared").mkdir()
+    for name in ("decoder", "shared/third"):
+        onnx.save_model(
+            layers(300_000, 40_000),
+            folder / f"{name}.onnx",
+            save_as_external_data=True,
+            location=f"{Path(name).name}.data",
+            size_threshold=0,
+        )
+    manifest = build_release(folder, tmp_path / "dist").manifest
+    assert [one.path for one in manifest.variants[0].files] == ["model.onnx", "decoder.onnx", "decoder.data"]
+    assert [one.path for one in manifest.files] == ["shared/third.onnx", "shared/third.data"]
+    assert all(file.chunks for file in manifest.all_files() if file.path.endswith(".data"))
+
+
+@pytest.mark.parametrize("name", ["second.onnx", "shard.safetensors", "second.gguf"])
+def test_a_further_file_that_is_not_what_its_name_says_is_refused(tmp_path: Path, name: str) -> None:
+    folder = project(tmp_path / "p", f'files = ["{name}"]')
+    write(folder / "model.onnx", scaled())
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    with pytest.raises(CorruptModelError, match=name):
+        build_release(folder, tmp_path / "dist")
+
+
 def test_one_file_in_two_variants_is_one_blob(tmp_path: Path) -> None:
     folder = project(
         tmp_path / "p",

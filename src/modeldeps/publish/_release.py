@@ -19,8 +19,8 @@ from modeldeps.publish._floor import runtime_floor, specifier
 from modeldeps.publish._golden import check_example
 from modeldeps.publish._interface import Tensors, agreed_interface
 from modeldeps.publish._onnx import OnnxFile, read_onnx
-from modeldeps.publish._payload import Payload, payload
-from modeldeps.publish._project import ExamplePlan, ModelProject, VariantPlan, read_project
+from modeldeps.publish._payload import READERS, Payload, payload
+from modeldeps.publish._project import FORMATS, ExamplePlan, ModelProject, VariantPlan, read_project
 from modeldeps.publish._refuse import refuse_code
 from modeldeps.publish._wheel import Words, dist_info, dist_info_name, wheel_bytes, wheel_file_name
 
@@ -33,6 +33,10 @@ Interface = tuple[Tensors, Tensors]
 
 LICENSE_PATTERNS = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """Licence files where a project names none, as build backends have it (PEP 639)."""
+
+
+MUCH = 32 << 20
+"""Bytes that plain Python cuts by content in two seconds."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,17 @@ def build_requirements(project_dir: Path) -> list[str]:
     needed = ["onnx>=1.16"] if has_onnx else []
     if project.examples:
         needed += ["numpy", "onnxruntime>=1.20"] if has_onnx else ["numpy"]
+    elif not needed and _has_much_to_cut(project):
+        needed.append("numpy")
     return needed
+
+
+def _has_much_to_cut(project: ModelProject) -> bool:
+    """Tell whether cutting by content would take long without numpy."""
+    paths = [*project.files, *(path for one in project.variants for path in (one.entry, *one.files))]
+    known = tuple(ending for ending, name in FORMATS.items() if name == "onnx" or name in READERS)
+    files = [project.folder / path for path in paths if not path.lower().endswith(known)]
+    return sum(file.stat().st_size for file in files if file.is_file()) > MUCH
 
 
 def build_pointer(project_dir: Path, output: Path, *, reporter: Reporter) -> Path:
