@@ -1,24 +1,30 @@
-"""`modeldeps cache info`: what the store holds."""
+"""`modeldeps cache info`: what the store holds, what for, and what is freed if that goes."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from modeldeps.cli._output import add_json, facts, write, write_json
+from modeldeps.cli._cache_words import date, installed, moment, place, state, user
+from modeldeps.cli._output import add_json, facts, table, write, write_json
 from modeldeps.config import settings
 from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
-    from modeldeps.store import Store, Usage
+    from modeldeps.store import Cost, Costs, Plan, Store, Usage
 
-HELP = "what the store holds, and where it is"
+HELP = "what the store holds, what for, and what is freed if that goes"
 
 EPILOG = """\
 examples:
   modeldeps cache info
   modeldeps cache info --json
+
+SHARED is what others need too; FREES is what `modeldeps cache gc` can free once the environment, or
+the model, is gone.
 """
 
 
@@ -29,14 +35,16 @@ def configure_parser(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Tell about the store; nothing is made."""
-    from modeldeps.store import Store  # noqa: PLC0415
+    from modeldeps.store import Rules, Store  # noqa: PLC0415
 
-    store = Store.open(settings())
-    usage = store.usage()
+    store, rules = Store.open(settings()), Rules(time.time())
+    usage, costs, plan = store.usage(), store.costs(rules), store.survey(rules, installed())
     if args.json:
-        write_json(_json(store, usage))
+        write_json({**_json(store, usage), **_costs_json(costs, plan)})
         return 0
-    for line in facts(_pairs(store, usage)):
+    for line in facts(_pairs(store, usage, plan)):
+        write(line)
+    for line in _tables(costs):
         write(line)
     return 0
 
@@ -55,8 +63,47 @@ def _json(store: Store, usage: Usage) -> dict[str, object]:
     }
 
 
-def _pairs(store: Store, usage: Usage) -> list[tuple[str, object]]:
+def _costs_json(costs: Costs, plan: Plan) -> dict[str, object]:
+    return {
+        "needed": plan.needed,
+        "waiting": plan.waiting,
+        "freeable": plan.freed,
+        "environments": [
+            {**_environment(one), **_sizes(one), "models": sorted({use.note.use.model for use in one.uses})}
+            for one in costs.environments
+        ],
+        "variants": [
+            {**_model(one), **_sizes(one), "environments": _places(one)}
+            for one in costs.models
+        ],
+    }
+
+
+def _environment(one: Cost) -> dict[str, object]:
+    use = one.uses[0].note.use
+    return {
+        "kind": use.kind,
+        "path": use.place,
+        "machine": use.machine,
+        "user": user(one.uses[0].note.user),
+        "state": _state(one),
+    }
+
+
+def _model(one: Cost) -> dict[str, object]:
+    use = one.uses[0].note.use
+    return {"name": use.name, "version": use.version, "variant": use.variant}
+
+
+def _sizes(one: Cost) -> dict[str, object]:
+    used = moment(one.uses[0].note.used)
+    return {"bytes": one.size, "shared": one.shared, "frees": one.alone, "used": used}
+
+
+def _pairs(store: Store, usage: Usage, plan: Plan) -> list[tuple[str, object]]:
     free = store.free()
+    unneeded = plan.waiting + plan.freed
+    frees = f"{format_bytes(plan.freed)} can be freed now by `modeldeps cache gc`"
     return [
         ("store", store.root),
         ("read-only stores", "\n".join(map(str, store.layers))),
@@ -65,4 +112,39 @@ def _pairs(store: Store, usage: Usage) -> list[tuple[str, object]]:
         ("models", usage.models),
         ("blobs", f"{usage.blobs} ({format_bytes(usage.blob_bytes)})"),
         ("interrupted", f"{usage.partial} ({format_bytes(usage.partial_bytes)})" if usage.partial else ""),
+        ("not needed", f"{format_bytes(unneeded)}, of which {frees}" if unneeded else ""),
     ]
+
+
+def _tables(costs: Costs) -> Iterable[str]:
+    """Yield a table of environments and one of models; nothing where no use is known."""
+    if not costs.environments:
+        return
+    rows = [
+        (place(one.uses[0]), len({use.note.use.model for use in one.uses}), *_columns(one), _state(one))
+        for one in costs.environments
+    ]
+    yield ""
+    yield from table(("USED BY", "MODELS", "SIZE", "SHARED", "FREES", "LAST USE", "STATE"), rows)
+    models = [
+        (one.uses[0].note.use.model, *_columns(one), len(_places(one)))
+        for one in costs.models
+    ]
+    yield ""
+    yield from table(("MODEL", "SIZE", "SHARED", "FREES", "LAST USE", "USED BY"), models)
+
+
+def _places(one: Cost) -> list[str]:
+    """Return where a model is used, as far as is known."""
+    from modeldeps.store import Dead  # noqa: PLC0415
+
+    return sorted({use.note.use.place for use in one.uses if not isinstance(use.state, Dead)})
+
+
+def _state(one: Cost) -> str:
+    return state(one.uses[0])
+
+
+def _columns(one: Cost) -> tuple[str, str, str, str]:
+    used = date(one.uses[0].note.used)
+    return format_bytes(one.size), format_bytes(one.shared), format_bytes(one.alone), used

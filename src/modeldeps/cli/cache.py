@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 
-ACTIONS = ("adopt", "info", "path")
+ACTIONS = ("info", "path", "gc", "pin", "unpin", "adopt")
 """Every action, as the help lists them; each is the module `_cache_<action>` of this package."""
 
 EPILOG = """\
 examples:
   modeldeps cache info
+  modeldeps cache gc --dry-run
   du -sh "$(modeldeps cache path)"
 """
 

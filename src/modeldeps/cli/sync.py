@@ -15,10 +15,11 @@ from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from modeldeps.environment import Pointer
     from modeldeps.manifest import Manifest, Variant
+    from modeldeps.store import Store
     from modeldeps.sync import Synced
 
 EPILOG = """\
@@ -52,13 +53,17 @@ def execute(args: argparse.Namespace) -> int:
     found = settings()
     asked = channels(found.channels)
     pointers = _pointers(args.names, asked)
+    store, offline = Store.open(found), args.offline or found.offline
+    taken = _all if args.all_variants else _taken_here
+    if store.root.exists() or not offline:  # who only looks makes no store
+        _note(pointers, taken, store)
     done = sync(
         pointers,
-        _all if args.all_variants else _taken_here,
-        store=Store.open(found),
+        taken,
+        store=store,
         channels=asked,
         reporter=reporter(),
-        offline=args.offline or found.offline,
+        offline=offline,
     )
     _tell(done, as_json=args.json)
     if not pointers:
@@ -82,6 +87,14 @@ def _pointers(names: Sequence[str], channels: Sequence[str]) -> tuple[Pointer, .
             index = next((f"{one}simple/" for one in channels), "")
             raise ModelNotInstalledError(name, list(installed), index=index)
     return tuple(installed[name] for name in dict.fromkeys(wanted))
+
+
+def _note(pointers: Sequence[Pointer], select: Callable[[Manifest], Sequence[Variant]], store: Store) -> None:
+    """Note who uses what, before it is looked for, so that nobody frees it meanwhile."""
+    chosen = [(one, manifest, select(manifest)) for one in pointers for manifest in [one.manifest()]]
+    for pointer, manifest, variants in chosen:
+        for variant in variants:
+            store.note_use(manifest, variant, by=pointer.location)
 
 
 def _all(manifest: Manifest) -> tuple[Variant, ...]:

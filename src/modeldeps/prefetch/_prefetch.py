@@ -97,10 +97,12 @@ def _ensure(name: str, version: str, asked: Question, found: Settings, reporter:
 
     manifest = _manifest(name, version, asked.channels)
     (variant, *_) = select(manifest, runtime=asked.runtime)
+    store = Store.open(found)
+    store.note_use(manifest, variant, by=asked.folder / "pyproject.toml")
     done = ensure(
         manifest,
         variant,
-        store=Store.open(found),
+        store=store,
         channels=asked.channels,
         reporter=reporter,
         offline=found.offline,

@@ -44,11 +44,12 @@ def load(
     """
     found = settings()
     asked = provider_name(found.provider if provider is None else provider)
-    manifest = find(requirement).manifest()
+    pointer = find(requirement)
+    manifest = pointer.manifest()
     here = machine_for(manifest, asked)
     while True:
         decision = decide(manifest, here, provider=asked, variant=variant)
-        opened = _open(manifest, decision, here, found, options)
+        opened = _open(_Release(pointer, manifest), decision, here, found, options)
         if isinstance(opened, Model):
             return opened
         here = here.without(opened.provider, opened.fact)
@@ -61,9 +62,10 @@ def path(requirement: str, *, variant: str | None = None) -> Path:
     The variant is the one that `load()` would take, else the publisher's first. Its files are
     read-only and shared. Bytes that are missing are fetched, unless offline. Raises a ModelDepsError.
     """
-    manifest = find(requirement).manifest()
+    pointer = find(requirement)
+    manifest = pointer.manifest()
     chosen = select(manifest)[0] if variant is None else named_variant(manifest, variant)
-    return _ensure(manifest, chosen, settings())
+    return _ensure(_Release(pointer, manifest), chosen, settings())
 
 
 def find(requirement: str) -> Pointer:
@@ -92,6 +94,14 @@ def _index() -> str:
 
 
 @dataclass(frozen=True)
+class _Release:
+    """An installed release."""
+
+    pointer: Pointer
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
 class _Refused:
     """A provider that did not work after all."""
 
@@ -100,16 +110,17 @@ class _Refused:
 
 
 def _open(
-    manifest: Manifest, decision: Decision, here: Machine, found: Settings, options: object
+    release: _Release, decision: Decision, here: Machine, found: Settings, options: object
 ) -> Model | _Refused:
     """Open the chosen candidate; its provider may turn out not to work."""
+    manifest = release.manifest
     chosen, runtime = decision.chosen, here.runtime
     if chosen is None or isinstance(runtime, Absent):
         from modeldeps.runtime._refuse import refusal  # noqa: PLC0415 - only for an error
 
         raise refusal(decision, here, manifest)
     variant = named_variant(manifest, chosen.variant)
-    folder = _ensure(manifest, variant, found)
+    folder = _ensure(release, variant, found)
     entry = Entry(decision.model, variant.name, folder / variant.entry, variant.size)
     session = open_session(entry, chosen.provider, runtime, options)
     if isinstance(session, Fails):
@@ -117,11 +128,17 @@ def _open(
     return Model(Opened(manifest, decision, chosen, folder, session))
 
 
-def _ensure(manifest: Manifest, variant: Variant, found: Settings) -> Path:
-    """Return the materialised folder of a variant, fetching what is missing."""
+def _ensure(release: _Release, variant: Variant, found: Settings) -> Path:
+    """Return the materialised folder of a variant, fetching what is missing; its use is noted first."""
     store = Store.open(found)
+    manifest, location = release.manifest, release.pointer.location
     files = manifest.payload(variant)
-    if here := store.materialised(files, name=manifest.name, version=manifest.version, variant=variant.name):
+    named = {"name": manifest.name, "version": manifest.version, "variant": variant.name}
+    here = store.materialised(files, **named)
+    if here is None or not store.is_noted(here, location):
+        store.note_use(manifest, variant, by=location)  # from now on nobody frees it; was it freed just now?
+        here = store.materialised(files, **named)
+    if here:
         return here
     from modeldeps.progress import default_reporter  # noqa: PLC0415 - most often everything is here
     from modeldeps.sync import ensure  # noqa: PLC0415 - likewise

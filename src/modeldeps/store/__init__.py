@@ -8,19 +8,67 @@ from modeldeps.store._store import Store
 
 if TYPE_CHECKING:
     from modeldeps.store._claim import Claim
+    from modeldeps.store._costs import Cost, Costs, is_here
+    from modeldeps.store._gc import Swept
     from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
+    from modeldeps.store._needs import KEEP_DAYS, UNSURE_DAYS, Judged, Rules
+    from modeldeps.store._plan import Going, Plan
+    from modeldeps.store._roots import Alive, Dead, Unsure, pin_of
     from modeldeps.store._usage import Usage
+    from modeldeps.store._uses import Note, Use, plain
 
-__all__ = ["Berth", "Busy", "Claim", "Landing", "Store", "Usage", "Watch"]
+__all__ = [
+    "KEEP_DAYS",
+    "UNSURE_DAYS",
+    "Alive",
+    "Berth",
+    "Busy",
+    "Claim",
+    "Cost",
+    "Costs",
+    "Dead",
+    "Going",
+    "Judged",
+    "Landing",
+    "Note",
+    "Plan",
+    "Rules",
+    "Store",
+    "Swept",
+    "Unsure",
+    "Usage",
+    "Use",
+    "Watch",
+    "is_here",
+    "pin_of",
+    "plain",
+]
 
 _HOMES = {
+    "KEEP_DAYS": "modeldeps.store._needs",
+    "UNSURE_DAYS": "modeldeps.store._needs",
+    "Alive": "modeldeps.store._roots",
     "Berth": "modeldeps.store._land",
     "Busy": "modeldeps.store._land",
     "Claim": "modeldeps.store._claim",
+    "Cost": "modeldeps.store._costs",
+    "Costs": "modeldeps.store._costs",
+    "Dead": "modeldeps.store._roots",
+    "Going": "modeldeps.store._plan",
+    "Judged": "modeldeps.store._needs",
     "Landing": "modeldeps.store._landing",
+    "Note": "modeldeps.store._uses",
+    "Plan": "modeldeps.store._plan",
+    "Rules": "modeldeps.store._needs",
+    "Swept": "modeldeps.store._gc",
+    "Unsure": "modeldeps.store._roots",
     "Usage": "modeldeps.store._usage",
+    "Use": "modeldeps.store._uses",
     "Watch": "modeldeps.store._land",
+    "is_here": "modeldeps.store._costs",
+    "pin_of": "modeldeps.store._roots",
+    "plain": "modeldeps.store._uses",
 }
 
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from modeldeps.digest import is_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from modeldeps.store._layout import Layout
 
 _SCRATCH = re.compile(r"\.([0-9a-f]{16}|.+\.\d+\.[0-9a-f]{8})\.tmp")
 """Names that files have until they are whole."""
+_HALF = 32
+"""Digits of a digest that the name of a stamp begins with."""
 
 
 class Blob(NamedTuple):
@@ -31,6 +33,8 @@ class Blob(NamedTuple):
     """Time of its last change of any kind, such as another hard link, in seconds since 1970."""
     links: int
     """Names that its bytes have."""
+    inode: int
+    """Number of its bytes in the file system."""
     user: int
     """Number of the user that it belongs to."""
 
@@ -49,8 +53,8 @@ class Folder:
     """Time of its last change, in seconds since 1970."""
     copies: int
     """Bytes of its files that are copies, not links to blobs."""
-    links: tuple[tuple[int, int], ...]
-    """Device and inode of each of its files that has another name."""
+    links: tuple[int, ...]
+    """Inode of each of its files that has another name, such as a blob's."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -85,7 +89,7 @@ class Contents:
     scratch: tuple[Loose, ...] = ()
     """Files and folders under the names that they have until they are whole."""
     stamps: tuple[Loose, ...] = ()
-    """Stamps of all users."""
+    """Stamps of blobs that no store has."""
     trash: tuple[Loose, ...] = field(default=())
     """What a sweep that was killed left."""
 
@@ -96,11 +100,13 @@ def blobs(layout: Layout) -> Iterator[Blob]:
         for one in _listed(folder.path):
             name = one.name
             if is_sha256(name) and (status := _status(one)) and stat.S_ISREG(status.st_mode):
-                yield Blob(name, status.st_size, status.st_ctime, status.st_nlink, status.st_uid)
+                yield Blob(
+                    name, status.st_size, status.st_ctime, status.st_nlink, status.st_ino, status.st_uid
+                )
 
 
-def contents(layout: Layout) -> Contents:
-    """Walk through everything but the blobs."""
+def contents(layout: Layout, layers: Sequence[Layout] = ()) -> Contents:
+    """Walk through everything but the blobs; stamps may be of blobs in read-only layers too."""
     partial = list(_loose(layout.partial))
     folders, empty, scratch = _models(layout)
     stamps = [one for user in _listed(layout.root / "stamps") for one in _loose(Path(user.path))]
@@ -112,9 +118,20 @@ def contents(layout: Layout) -> Contents:
         parts=tuple(one for one in partial if one.path.suffix != ".lock"),
         locks=tuple(one for one in partial if one.path.suffix == ".lock"),
         scratch=tuple(scratch),
-        stamps=tuple(one for one in stamps if not is_scratch(one.path.name)),
+        stamps=tuple(_orphans(stamps, [one.blobs for one in (layout, *layers)])),
         trash=tuple(one for run in _listed(layout.trash) for one in _loose(Path(run.path))),
     )
+
+
+def _orphans(stamps: Iterable[Loose], stores: Sequence[Path]) -> Iterator[Loose]:
+    """Yield the stamps of blobs that are in none of the stores; a stamp's name begins with half a digest."""
+    known: dict[str, set[str]] = {}
+    for one in stamps:
+        half = one.path.name[:_HALF]
+        if half[:2] not in known:
+            known[half[:2]] = {blob.name[:_HALF] for store in stores for blob in _listed(store / half[:2])}
+        if half not in known[half[:2]] and not is_scratch(one.path.name):
+            yield one
 
 
 def is_scratch(name: str) -> bool:
@@ -153,18 +170,20 @@ def _folder(entry: os.DirEntry[str], name: str, version: str) -> tuple[Folder, l
         if is_scratch(one.name):
             scratch.append(_look(one))
         elif status.st_nlink > 1:
-            links.append((status.st_dev, status.st_ino))
+            links.append(status.st_ino)
         else:
             copies += status.st_size
     return Folder(Path(entry.path), name, version, _look(entry).changed, copies, tuple(links)), scratch
 
 
 def _below(folder: str) -> Iterator[os.DirEntry[str]]:
-    """Yield everything below a folder."""
-    for one in _listed(folder):
-        yield one
-        if one.is_dir(follow_symlinks=False):
-            yield from _below(one.path)
+    """Yield everything below a folder, however deep."""
+    waiting = [folder]
+    while waiting:
+        for one in _listed(waiting.pop()):
+            yield one
+            if one.is_dir(follow_symlinks=False):
+                waiting.append(one.path)
 
 
 def _loose(folder: Path) -> Iterator[Loose]:
@@ -196,6 +215,8 @@ def _listed(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
+        if os.name == "nt":  # where a listing counts no names
+            return os.lstat(entry.path)
         return entry.stat(follow_symlinks=False)
     except OSError:
         return None

@@ -42,7 +42,7 @@ def of_project(pyproject: Path, model: Use) -> Use:
     return _placed(replace(model, kind=PROJECT, place=str(file.parent), evidence=str(file)))
 
 
-def of_pin(pyproject: Path | None, model: Use) -> Use:
+def pin_of(pyproject: Path | None, model: Use) -> Use:
     """Return a pin: it lasts as long as the project, or for good where there is none."""
     if pyproject is None:
         return replace(model, kind=PIN, place="", evidence="", machine=machine())
@@ -54,11 +54,17 @@ def _placed(use: Use) -> Use:
     return replace(use, machine=machine(), mount=mount_of(Path(use.evidence)))
 
 
-def use_of(manifest: Manifest, variant: Variant, *, by: Path, folder: str) -> Use:
-    """Return the use of a variant by a pointer package's `.dist-info` folder, or by a pyproject.toml."""
-    blobs = {file.sha256: file.size for file in manifest.payload(variant)}
-    model = Use("", "", "", manifest.name, manifest.version, variant.name, folder, blobs)
-    return of_project(by, model) if by.name == "pyproject.toml" else of_environment(by, model)
+def use_of(layout: Layout, manifest: Manifest, variant: Variant) -> Use:
+    """Return the use of a variant by nobody yet."""
+    files = manifest.payload(variant)
+    folder = layout.model(manifest.name, manifest.version, variant.name, files).name
+    blobs = {file.sha256: file.size for file in files}
+    return Use("", "", "", manifest.name, manifest.version, variant.name, folder, blobs)
+
+
+def by(place: Path, model: Use) -> Use:
+    """Return the use of a model by a pointer package's `.dist-info` folder, or by a pyproject.toml."""
+    return of_project(place, model) if place.name == "pyproject.toml" else of_environment(place, model)
 
 
 def note(layout: Layout, use: Use) -> None:

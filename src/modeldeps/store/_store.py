@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from modeldeps.config import Settings
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.progress import Reporter
+    from modeldeps.store._costs import Costs
     from modeldeps.store._gather import Adoption
+    from modeldeps.store._gc import Swept
     from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
+    from modeldeps.store._needs import Rules
+    from modeldeps.store._plan import Plan
     from modeldeps.store._usage import Usage
-    from modeldeps.store._uses import Note
+    from modeldeps.store._uses import Note, Use
 
 _LONG = 80
 """Characters of a store's folder from which on its files may get longer than Windows takes unasked: 260."""
@@ -121,12 +125,12 @@ class Store:
         """
         from modeldeps.store import _land  # noqa: PLC0415
 
+        named = file.sha256, file.size, self._stamps
+
         def landed() -> bool:
-            return any(
-                tell(layout.blob(file.sha256), file.sha256, file.size, self._stamps)
-                for tell, layouts in ((_trust.known, self._layouts()), (_trust.trusted, map(Layout, self.peers)))
-                for layout in layouts
-            )
+            if any(_trust.known(one.blob(file.sha256), *named) for one in self._layouts()):
+                return True
+            return any(_trust.trusted(Layout(one).blob(file.sha256), *named) for one in self.peers)
 
         with self.writing(file.size):
             self._layout.prepare()
@@ -277,14 +281,14 @@ class Store:
             return True
         file = layout.note(_trust.user(), os.path.abspath(by), folder.name)  # noqa: PTH100 - load()'s hot path
         try:
-            age = time.time() - os.stat(file).st_mtime  # noqa: PTH116 - likewise
+            status = os.stat(file)  # noqa: PTH116 - likewise
         except OSError:
             places = (os.path.dirname(file), layout.roots, self.root)  # noqa: PTH120 - likewise
             return not any(os.access(one, os.W_OK) for one in places)
-        if not -_DAY < age < _DAY:
+        if not -_DAY < time.time() - status.st_mtime < _DAY:
             with suppress(OSError):
                 os.utime(file)
-        return True
+        return status.st_uid == _trust.user()
 
     def note_use(self, manifest: Manifest, variant: Variant, *, by: Path) -> None:
         """
@@ -294,16 +298,60 @@ class Store:
         which an installer fetches ahead. Where nothing can be noted nothing happens.
         """
         named = {"name": manifest.name, "version": manifest.version, "variant": variant.name}
-        files = manifest.payload(variant)
-        folder = self._layout.model(*named.values(), files)
-        found = self.materialised(files, **named)
+        found = self.materialised(manifest.payload(variant), **named)
         if found is not None and self._layout.common not in found.parents:
             return  # another layer serves it
         from modeldeps.errors import StoreError  # noqa: PLC0415
         from modeldeps.store import _roots  # noqa: PLC0415
 
         with suppress(OSError, StoreError):
-            _roots.note(self._layout, _roots.use_of(manifest, variant, by=by, folder=folder.name))
+            _roots.note(self._layout, _roots.by(by, _roots.use_of(self._layout, manifest, variant)))
+
+    def use_of(self, manifest: Manifest, variant: Variant) -> Use | None:
+        """Return the use of a variant by nobody yet; None where its bytes are not here."""
+        from modeldeps.store import _roots  # noqa: PLC0415
+
+        here = all(self.find(file) for file in manifest.payload(variant))
+        return _roots.use_of(self._layout, manifest, variant) if here else None
+
+    def pin(self, use: Use) -> None:
+        """Write a note. Raises StoreFullError and StoreReadOnlyError."""
+        from modeldeps.store import _roots  # noqa: PLC0415
+
+        with self.writing():
+            _roots.note(self._layout, use)
+
+    def own_notes(self) -> Iterator[Note]:
+        """Yield the notes that this user wrote."""
+        return (one for one in self.notes() if one.user == _trust.user())
+
+    def unpin(self, note: Note) -> None:
+        """Delete a note. Raises StoreReadOnlyError."""
+        with self.writing():
+            note.file.unlink(missing_ok=True)
+
+    def survey(self, rules: Rules, also: Collection[str] = ()) -> Plan:
+        """Return what the store that is written can do without; `also` are digests of blobs that stay."""
+        from modeldeps.store import _gc  # noqa: PLC0415
+
+        return _gc.survey(self._layout, self._others, rules, also)
+
+    def collect(self, rules: Rules, also: Collection[str] = ()) -> Swept:
+        """Free what the store can do without. Raises StoreBusyError and StoreReadOnlyError."""
+        from modeldeps.store import _gc  # noqa: PLC0415
+
+        with self.writing():
+            return _gc.collect(self._layout, self._others, rules, also)
+
+    @property
+    def _others(self) -> tuple[Layout, ...]:
+        return tuple(map(Layout, (*self.layers, *self.peers)))
+
+    def costs(self, rules: Rules) -> Costs:
+        """Return what each environment and each model costs in the store that is written."""
+        from modeldeps.store._costs import weigh  # noqa: PLC0415
+
+        return weigh(self._layout, rules)
 
     def usage(self) -> Usage:
         """Return what the store that is written holds."""
@@ -334,7 +382,7 @@ def _copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:
 
 
 def _absolute(folder: Path) -> Path:
-    """Return an absolute path; on Windows in the form that may be long, where what lies in the folder gets long."""
+    """Return an absolute path; on Windows in the form for long ones, where files in it may get long."""
     if os.name != "nt" or len(str(folder.absolute())) < _LONG:
         return folder.absolute()
     from modeldeps.files import long_path  # noqa: PLC0415 - Windows alone asks

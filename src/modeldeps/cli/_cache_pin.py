@@ -1,0 +1,110 @@
+"""`modeldeps cache pin`: keep a model although no environment needs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modeldeps import environment, project
+from modeldeps.cli._cache_words import date, moment, place, user
+from modeldeps.cli._output import add_json, table, write, write_json
+from modeldeps.config import settings
+from modeldeps.errors import NotInStoreError
+from modeldeps.names import model_name
+from modeldeps.progress import format_bytes
+from modeldeps.store import plain
+
+if TYPE_CHECKING:
+    import argparse
+
+    from modeldeps.store import Note, Store, Use
+
+HELP = "keep models although no environment needs them; list what is kept so"
+
+EPILOG = """\
+examples:
+  modeldeps cache pin                 list the pins
+  modeldeps cache pin digits          the release of this environment
+  modeldeps cache pin digits==2.0.0   any release that the store holds
+
+A pin lasts as long as the project around the current folder, or where there is none until it is
+unpinned. Variants whose bytes are in the store are pinned; nothing is fetched.
+"""
+
+
+def configure_parser(parser: argparse.ArgumentParser) -> None:
+    """Take the models."""
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="a model, or NAME==VERSION; none lists the pins"
+    )
+    add_json(parser)
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Pin models, or list the pins. Raises NotInStoreError."""
+    from modeldeps.store import Store, pin_of  # noqa: PLC0415
+
+    store = Store.open(settings())
+    here = project.find(Path.cwd())
+    for use in [use for name in args.names for use in _known(name, store)]:
+        store.pin(pin_of(here, use))
+    found = [one for one in store.notes() if one.use.kind == "pin"]
+    if args.json:
+        write_json([_json(one) for one in found])
+    elif found:
+        _tell(found)
+    return 0
+
+
+def split(text: str) -> tuple[str, str]:
+    """Return the model and the version of `NAME` or `NAME==VERSION`. Raises InvalidNameError."""
+    name, _, version = text.partition("==")
+    return model_name(name.strip()), version.strip()
+
+
+def _known(text: str, store: Store) -> list[Use]:
+    """Return the variants of a release that the store holds. Raises NotInStoreError."""
+    name, version = split(text)
+    if found := _installed(name, version, store) or _noted(name, version, store):
+        return found
+    known = {plain(f"{one.use.name}=={one.use.version}") for one in store.notes()}
+    raise NotInStoreError(text, known=sorted(known), hint="modeldeps sync")
+
+
+def _installed(name: str, version: str, store: Store) -> list[Use]:
+    """Return the variants of this environment's release whose bytes are here."""
+    pointer = environment.find(name)
+    if pointer is None or version not in ("", pointer.version):
+        return []
+    manifest = pointer.manifest()
+    return [use for one in manifest.variants if (use := store.use_of(manifest, one))]
+
+
+def _noted(name: str, version: str, store: Store) -> list[Use]:
+    """Return the variants of the release that somebody used last, of those that were asked for."""
+    notes = [one for one in store.notes() if one.use.name == name and version in ("", one.use.version)]
+    last = max(notes, key=lambda one: one.used, default=None)
+    return [one.use for one in notes if last and one.use.version == last.use.version]
+
+
+def _json(one: Note) -> dict[str, object]:
+    use = one.use
+    size = sum(use.blobs.values())
+    named = {"name": use.name, "version": use.version, "variant": use.variant}
+    return {**named, "bytes": size, "project": use.place, "user": user(one.user), "since": moment(one.used)}
+
+
+def _tell(found: list[Note]) -> None:
+    from modeldeps.store import Alive, Judged  # noqa: PLC0415
+
+    rows = [
+        (
+            one.use.model,
+            format_bytes(sum(one.use.blobs.values())),
+            date(one.used),
+            place(Judged(one, Alive())),
+        )
+        for one in found
+    ]
+    for line in table(("MODEL", "SIZE", "SINCE", "PIN"), rows):
+        write(line)

@@ -1,0 +1,95 @@
+"""
+Free what a store can do without, while others fetch and load.
+
+Things are moved to the trash in small steps, each at the gate and after a new look at what is used;
+what is used by then goes back; then the trash is emptied. A kill at any moment leaves nothing
+half: the next run empties the trash.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import StoreBusyError
+from modeldeps.store import _known, _lock
+from modeldeps.store._contents import blobs, contents
+from modeldeps.store._needs import Judged, Rules, needs
+from modeldeps.store._plan import Going, Plan, plan
+from modeldeps.store._roots import judge
+from modeldeps.store._sweep import Kept, Sweep
+from modeldeps.store._uses import notes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from modeldeps.store._layout import Layout
+    from modeldeps.store._uses import Note
+
+UNPROVEN = 3600.0
+"""Seconds for which everything new stays where locks can't be relied on."""
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a run did."""
+
+    plan: Plan
+    """What was to go."""
+    gone: tuple[Going, ...] = ()
+    """What went."""
+    kept: tuple[Kept, ...] = ()
+    """What could not go."""
+
+    @property
+    def freed(self) -> int:
+        """Bytes that are free now."""
+        return sum(one.size for one in self.gone)
+
+
+def survey(layout: Layout, layers: Sequence[Layout], rules: Rules, also: Collection[str] = ()) -> Plan:
+    """Return what a store can do without; `also` are digests of blobs that stay whatever notes say."""
+    return plan(blobs(layout), contents(layout, layers), _judged(list(notes(layout))), rules, also)
+
+
+def collect(layout: Layout, layers: Sequence[Layout], rules: Rules, also: Collection[str] = ()) -> Swept:
+    """Free what a store can do without. Raises StoreBusyError, and OSError where nothing can be moved."""
+    if not layout.check():
+        return Swept(Plan(()))
+    with _alone(layout) as proven:
+        for_sure = rules if proven else replace(rules, keep=max(rules.keep, UNPROVEN))
+        found = list(notes(layout))
+        judged = _judged(found)
+        going = plan(blobs(layout), contents(layout, layers), judged, for_sure, also)
+        sweep = Sweep(layout, layout.trash / secrets.token_hex(8), found, for_sure)
+        sweep.run(going.going, needs(judged, for_sure, also))
+        if any(one.kind == "blob" for one in sweep.gone):
+            _known.compact(layout.chunks, lru_cache(lambda digest: os.path.lexists(layout.blob(digest))))
+    return Swept(going, tuple(sweep.gone), tuple(sweep.kept))
+
+
+def _judged(found: Sequence[Note]) -> list[Judged]:
+    return [Judged(one, judge(one.use)) for one in found]
+
+
+@contextmanager
+def _alone(layout: Layout) -> Iterator[bool]:
+    """Keep other runs out; yield whether locks do keep others out here. Raises StoreBusyError and OSError."""
+    for folder in (layout.trash, layout.roots):
+        folder.mkdir(exist_ok=True)
+    path = layout.trash / "gc.lock"
+    try:
+        lock = _lock.acquire(path)
+    except OSError:
+        yield False  # no locks on this file system
+        return
+    if lock is None:
+        raise StoreBusyError(layout.root, holder=str(_lock.holder(path) or "unknown"))
+    try:
+        yield lock.proven
+    finally:
+        lock.release()
