@@ -24,7 +24,7 @@ WINDOW = 0.25
 """Seconds over which a rate is taken."""
 LEAST = 1 << 20
 """Bytes that are worth a request of their own, whatever the rate."""
-WORTH = 0.1
+WORTH = 0.5
 """Seconds that a range must still take to be worth sharing."""
 SLOW = 32_000
 """Bytes a second; a source that sends fewer is left for another one, if there is one."""

@@ -56,7 +56,7 @@ class Claim:
         if chunked and self.position >= min(end, self.end):
             running, self._running = self._running, None
             found = running.hexdigest() if running is not None and self.position >= end else None
-            self.landing.check(place, found=found, source=self.source)
+            self.landing.check(place, found=found)
 
     def release(self) -> None:
         """Give back what was not written. Safe to call twice."""

@@ -53,7 +53,8 @@ class Landing:
         self._written = Spans()
         self._old = Spans()
         """What an earlier run left and no digest proved yet."""
-        self._sources: set[str] = set()
+        self._sources: dict[int, set[str]] = {}
+        """Who sent the bytes of a chunk that is not proved yet, by its offset; of the file, where there are none."""
         self._claims: list[Claim] = []
         self._prefix = Prefix(handle, file.size)
         self._closing = False
@@ -142,9 +143,9 @@ class Landing:
         write_all(self._handle, data, claim.position)
         with self._turn:
             self._written.add(claim.position, claim.position + len(data))
+            self._sources.setdefault(self.bounds(claim.position)[0], set()).add(claim.source)
             claim.position += len(data)
             if not self._pieces:
-                self._sources.add(claim.source)
                 self._follow()
         self._advance(len(data))
 
@@ -152,12 +153,12 @@ class Landing:
         """Return where the chunk that holds a byte begins and ends; the file, where there are none."""
         return self._pieces.bounds(place) if self._pieces else (0, self.file.size)
 
-    def check(self, place: int, *, found: str | None, source: str) -> None:
+    def check(self, place: int, *, found: str | None) -> None:
         """
         Prove the chunk that holds a byte, once all of it is written; `found` is its digest if that is known.
 
-        Raises DigestError, with the source's name, where it is not what the manifest says; it is
-        missing then. OSError where the disk fails.
+        A wrong one is missing again. Raises DigestError, with the source's name, where all of it came
+        from there; OSError where the disk fails.
         """
         with self._turn:
             start, end = self._pieces.bounds(place)
@@ -166,16 +167,22 @@ class Landing:
         digest = found or self._pieces.digest(place)
         expected = self._pieces.expected(place)
         with self._turn:
-            was_old = any(True for _ in self._old.parts(start, end))
-            self._old.remove(start, end)
+            source = self._only_source(start, end)
             if digest == expected:
                 self._pieces.keep(place)
                 self._follow()
                 return
             self._drop(start, end)
-        if not was_old:
+        if source is not None:
             part = f"bytes {start} to {end - 1}"
             raise DigestError(source, self.file.path, expected=expected, found=digest, part=part)
+
+    def _only_source(self, start: int, end: int) -> str | None:
+        """Return who sent all of a chunk, None where it was several, or an earlier run; forget it."""
+        sources = self._sources.pop(start, set())
+        was_old = any(True for _ in self._old.parts(start, end))
+        self._old.remove(start, end)
+        return sources.pop() if len(sources) == 1 and not was_old else None
 
     def copy(self, index: int, source: int, offset: int) -> bool:
         """
@@ -213,7 +220,7 @@ class Landing:
         """Throw everything away. Raises OSError."""
         with self._turn:
             self._drop(0, self.file.size)
-            self._old, self._sources = Spans(), set()
+            self._old, self._sources = Spans(), {}
             self._pieces.restart()
             self._prefix.restart()
             os.ftruncate(self._handle, 0)
@@ -232,10 +239,10 @@ class Landing:
             return True
         if self._pieces:
             return self._prove_chunks(found)
-        sources, was_old = self._sources, bool(self._old.total)
+        source = self._only_source(0, self.file.size)
         self.restart()
-        if len(sources) == 1 and not was_old:
-            raise DigestError(sources.pop(), self.file.path, expected=self.file.sha256, found=found)
+        if source is not None:
+            raise DigestError(source, self.file.path, expected=self.file.sha256, found=found)
         return False
 
     def _prove_chunks(self, found: str) -> bool:
