@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
-import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,6 +13,7 @@ from modeldeps.fetch import _reasons, _trust_roots
 from modeldeps.fetch._credentials import Credential, Credentials
 from modeldeps.fetch._head import Head, WireError
 from modeldeps.fetch._origin import Origin, split_credentials
+from modeldeps.fetch._pool import Pool
 from modeldeps.fetch._route import Route, Timeouts
 from modeldeps.fetch._wire import EndedError, Wire
 
@@ -25,14 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from modeldeps.config import Settings
+    from modeldeps.fetch._http2 import Multiplex
     from modeldeps.fetch._redirects import Hop
     from modeldeps.fetch._transport import Request
 
 HTTP1 = ("http/1.1",)
-MAX_KEPT = 16
-"""Connections of one route that wait for the next request."""
-MAX_IDLE = 55.0
-"""Seconds for which one waits; servers close after 60 or more."""
 _EVERYWHERE = frozenset({"accept", "user-agent"})
 """What the caller may say to a host that another one names."""
 _OURS = frozenset({"accept-encoding", "connection", "host", "range"})
@@ -102,7 +97,8 @@ class Client:
         self._settings = settings
         self._credentials = Credentials(settings.tokens)
         self._routes: dict[Origin, Route] = {}
-        self._pool = Pool()
+        self._pool: Pool[Wire] = Pool()
+        self._muxes: Pool[Multiplex] = Pool()
 
     def prepare(self, request: Request, hop: Hop) -> Asked:
         """Return a request in the words of HTTP. Raises RefusedError where its URL can't be asked."""
@@ -173,6 +169,15 @@ class Client:
         """Return a kept connection, if there is one."""
         return self._pool.take(route)
 
+    def keep_mux(self, route: Route, mux: Multiplex) -> None:
+        """Take back a connection of HTTP/2 that nothing is on the way on."""
+        self._muxes.give(route, mux)
+
+    def take_mux(self, route: Route) -> Multiplex | None:
+        """Return a kept connection of HTTP/2, ready for a new order, if there is one."""
+        found = self._muxes.take(route)
+        return found.again() if found else None
+
     def _take_back(self, exchange: Exchange) -> None:
         if exchange.wire.skip(exchange.head) and not exchange.head.closes:
             self.keep(exchange.asked.route, exchange.wire)
@@ -183,42 +188,6 @@ class Client:
         return _trust_roots.context(
             protocols, certificates=self._settings.certificates, client=self._settings.client_certificate
         )
-
-
-class Pool:
-    """Connections that wait for the next request."""
-
-    def __init__(self) -> None:
-        self._idle: dict[Route, list[tuple[float, Wire]]] = {}
-        self._lock = threading.Lock()
-        weakref.finalize(self, _release, self._idle)
-
-    def take(self, route: Route) -> Wire | None:
-        """Return a connection that still stands, the youngest first."""
-        while True:
-            with self._lock:
-                waiting = self._idle.get(route)
-                if not waiting:
-                    return None
-                since, wire = waiting.pop()
-            if time.monotonic() - since < MAX_IDLE and not wire.is_stale:
-                return wire
-            wire.close()
-
-    def give(self, route: Route, wire: Wire) -> None:
-        """Keep a connection, or close it where enough wait."""
-        with self._lock:
-            waiting = self._idle.setdefault(route, [])
-            if len(waiting) < MAX_KEPT:
-                waiting.append((time.monotonic(), wire))
-                return
-        wire.close()
-
-
-def _release(idle: dict[Route, list[tuple[float, Wire]]]) -> None:
-    for waiting in idle.values():
-        for _, wire in waiting:
-            wire.release()
 
 
 def _said(request: Request, hop: Hop) -> dict[str, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+from io import FileIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError
@@ -35,9 +36,9 @@ class FileTransport:
         if not stat.S_ISREG(status.st_mode):
             os.close(handle)
             raise RefusedError(url, "it is not a regular file")
-        stream = os.fdopen(handle, "rb", buffering=0)
+        stream = FileIO(handle, "rb")
         stream.seek(start)
-        end = status.st_size if request.end is None else request.end
+        end = max(start, min(status.st_size, status.st_size if request.end is None else request.end))
         return Body(start, status.st_size, _blocks(stream, url, end - start), stream.close, end=end)
 
     def open_each(self, requests: Iterable[Request]) -> Iterator[Body | SourceError]:
@@ -45,16 +46,17 @@ class FileTransport:
         return open_in_turn(self, requests)
 
 
-def _blocks(stream: IO[bytes], url: str, count: int) -> Iterator[bytes]:
+def _blocks(stream: FileIO, url: str, count: int) -> Iterator[memoryview]:
+    memory = memoryview(bytearray(min(MAX_BLOCK, count)))
     while count > 0:
         try:
-            block = stream.read(min(MAX_BLOCK, count))
+            got = stream.readinto(memory[:count]) or 0
         except OSError as error:
             raise BrokenTransferError(url, _words(error)) from None
-        if not block:
+        if not got:
             return
-        count -= len(block)
-        yield block
+        count -= got
+        yield memory[:got]
 
 
 def file_path(url: str) -> Path:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from modeldeps.config import settings
-from modeldeps.errors import RefusedError, SourceError
+from modeldeps.errors import SourceError
 from modeldeps.fetch import _reasons
 from modeldeps.fetch._answer import Answer, judge
 from modeldeps.fetch._client import Client, Exchange
+from modeldeps.fetch._each import Each
 from modeldeps.fetch._head import WireError
-from modeldeps.fetch._redirects import MAX_REDIRECTS, STATUSES, Hop, Redirects
+from modeldeps.fetch._redirects import STATUSES, Hop, Redirects
 from modeldeps.fetch._route import Timeouts
-from modeldeps.fetch._transport import Body, Request, open_in_turn
+from modeldeps.fetch._transport import Body, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modeldeps.config import Settings
+    from modeldeps.fetch._route import Route
     from modeldeps.fetch._transport import Block
 
 CONNECT_TIMEOUT = 10.0
@@ -33,6 +35,7 @@ class HttpTransport:
         timeouts = Timeouts(CONNECT_TIMEOUT, READ_TIMEOUT)
         self._client = Client(settings() if chosen is None else chosen, timeouts=timeouts)
         self._redirects = Redirects()
+        self._strikes: dict[Route, int] = {}
 
     def open(self, request: Request) -> Body:
         """Ask for a URL, or a range of it, through redirects."""
@@ -44,8 +47,8 @@ class HttpTransport:
         return self._open(request, Hop(request.url))
 
     def open_each(self, requests: Iterable[Request]) -> Iterator[Body | SourceError]:
-        """Ask for several URLs in order."""
-        return open_in_turn(self, requests)
+        """Ask for several URLs in order, many of them on the way at once."""
+        return Each(self._client, self._redirects, self.open, self._strikes).run(requests)
 
     def _open(self, request: Request, first: Hop) -> Body:
         exchange, hop = self._follow(request, first)
@@ -67,13 +70,12 @@ class HttpTransport:
 
     def _follow(self, request: Request, hop: Hop) -> tuple[Exchange, Hop]:
         """Return the first answer that is no redirect, and what gave it."""
-        for _ in range(MAX_REDIRECTS + 1):
+        while True:
             exchange = self._client.ask(self._client.prepare(request, hop))
             if exchange.head.status not in STATUSES:
                 return exchange, hop
             exchange.finish()
             hop = hop.to(exchange.head.get("location"))
-        raise RefusedError(hop.url, f"it redirects more than {MAX_REDIRECTS} times")
 
 
 def _raw(exchange: Exchange, answer: Answer) -> Iterator[Block]:

@@ -27,11 +27,15 @@ class Hop:
     """The URL, with the credentials that belong to it."""
     crossed: bool = False
     """Another host stood before it: what the caller said to the first one is not said to this one."""
+    steps: int = 0
+    """Redirects until here."""
 
     def to(self, location: str) -> Hop:
         """Return where a redirect leads. Raises RefusedError when that is no place to go."""
+        if self.steps == MAX_REDIRECTS:
+            raise RefusedError(self.url, f"it redirects more than {MAX_REDIRECTS} times")
         found = target(self.url, location)
-        return Hop(found, self.crossed or Origin.of(found) != Origin.of(self.url))
+        return Hop(found, self.crossed or Origin.of(found) != Origin.of(self.url), self.steps + 1)
 
 
 def target(url: str, location: str | None) -> str:

@@ -56,7 +56,7 @@ def _system() -> ssl.SSLContext:
 
 def by_truststore() -> ssl.SSLContext:
     """Return a context that asks the system itself about each certificate (macOS, Windows)."""
-    import truststore  # noqa: PLC0415 - where it is needed
+    import truststore
 
     made: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):

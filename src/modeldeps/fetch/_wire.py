@@ -103,6 +103,10 @@ class Wire:
             yield from self._exactly(head.length)
         self.clean = True
 
+    def some(self) -> memoryview:
+        """Return the next bytes, valid until the next are asked for; none at the end. Raises OSError."""
+        return self._some(BUFFER)
+
     def skip(self, head: Head) -> bool:
         """Leave the rest of a body out where all of it is here already; False where it is not."""
         if self.clean:

@@ -1,0 +1,110 @@
+"""Ask for many things in order, several on the way at once where the server can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modeldeps.errors import SourceError
+from modeldeps.fetch import _http2
+from modeldeps.fetch._pipeline import Pipeline
+from modeldeps.fetch._redirects import Hop
+from modeldeps.fetch._session import Session, Step, Waiting
+from modeldeps.fetch._wire import Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from modeldeps.fetch._client import Client
+    from modeldeps.fetch._redirects import Redirects
+    from modeldeps.fetch._route import Route
+    from modeldeps.fetch._transport import Body, Request
+
+MAX_STRIKES = 3
+"""Connections in a row that may end too early, before one request is made at a time for good."""
+_ENOUGH = 2
+"""Answers that a connection must bring to be worth more than a request of its own."""
+
+
+class Each:
+    """One order of many requests."""
+
+    def __init__(
+        self,
+        client: Client,
+        redirects: Redirects,
+        open_one: Callable[[Request], Body],
+        strikes: dict[Route, int],
+    ) -> None:
+        self.client = client
+        """Makes connections."""
+        self.redirects = redirects
+        """Where URLs lead."""
+        self._open_one = open_one
+        self._strikes = strikes
+
+    def run(self, requests: Iterable[Request]) -> Iterator[Body | SourceError]:
+        """Yield an answer for each."""
+        waiting = Waiting(iter(requests))
+        while (request := waiting.peek()) is not None:
+            step = self.prepare(request)
+            if isinstance(step, SourceError):
+                waiting.pop()
+                yield step
+            elif self._is_single(step.asked.route):
+                waiting.pop()
+                yield self.one(request)
+            else:
+                yield from self._together(step, waiting)
+
+    def prepare(self, request: Request) -> Step | SourceError:
+        """Return a request in the words of HTTP."""
+        hop = self.redirects.of(request.url) or Hop(request.url)
+        try:
+            return Step(request, hop, self.client.prepare(request, hop))
+        except SourceError as error:
+            return error
+
+    def one(self, request: Request) -> Body | SourceError:
+        """Answer one request on a connection of its own."""
+        try:
+            return self._open_one(request)
+        except SourceError as error:
+            return error
+
+    def _together(self, step: Step, waiting: Waiting) -> Iterator[Body | SourceError]:
+        try:
+            session = self._session(step)
+        except SourceError as error:
+            self.redirects.forget(waiting.pop().url)
+            yield error
+            return
+        try:
+            yield from session.run(self, waiting)
+        finally:
+            self._judge(step.asked.route, session)
+
+    def _is_single(self, route: Route) -> bool:
+        return route.proxy is not None or self._strikes.get(route, 0) >= MAX_STRIKES
+
+    def _judge(self, route: Route, session: Session) -> None:
+        """Count connections that were worth less than a request of its own."""
+        if session.alone:
+            self._strikes[route] = MAX_STRIKES
+        elif session.failed and session.answered < _ENOUGH and not session.used:
+            self._strikes[route] = self._strikes.get(route, 0) + 1
+        elif not session.failed:
+            self._strikes.pop(route, None)
+
+    def _session(self, step: Step) -> Session:
+        """Return a connection to a route: one that is kept, or a new one. Raises SourceError."""
+        client, route = self.client, step.asked.route
+        if mux := client.take_mux(route):
+            return mux
+        if wire := client.take(route):
+            return Pipeline(wire, route, used=True)
+        if route.origin.scheme != "https" or not _http2.is_available():
+            return Pipeline(client.wire(route, step.asked.url), route)
+        sock = client.dial(route, step.asked.url, _http2.PROTOCOLS)
+        if _http2.is_chosen(sock):
+            return _http2.Multiplex(sock, route, timeout=client.timeouts.read)
+        return Pipeline(Wire(sock, timeout=client.timeouts.read), route)
