@@ -27,7 +27,6 @@ from modeldeps._frozen import dataclass
 from modeldeps.digest import sha256_stream, short_key
 
 if TYPE_CHECKING:
-    from io import FileIO
     from pathlib import Path
 
 _FIRST = 315_619_200
@@ -111,6 +110,10 @@ class Stamps:
         except OSError:
             return  # the price is to hash again next time
 
+    def forget(self, path: Path, digest: str) -> None:
+        """Drop the stamp of a file that was found wrong. Raises OSError."""
+        self._file(path, digest).unlink(missing_ok=True)
+
     def _file(self, path: Path, digest: str) -> Path:
         """Return where the stamp of a file lies; one blob may have several copies."""
         return self.folder / f"{digest[:32]}-{short_key(os.fsencode(path))}"
@@ -143,12 +146,12 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
         handle = os.open(path, _OPEN)
     except OSError:
         return False
-    with os.fdopen(handle, "rb", buffering=0) as stream:
+    try:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode) or before.st_size != size:
             return False
         lasts = before.st_uid in (0, user()) or _settle(path, handle, before)
-        if not _is_right(stream, before, digest):
+        if not _is_right(handle, before, digest):
             return False
         proved = before  # a file of somebody else counts as it was while it was hashed, whatever became of it
         if before.st_uid == user() and before.st_nlink == 1:  # another name may be somebody's own file
@@ -157,18 +160,21 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
         if lasts and not is_sealed(proved, digest, size):
             stamps.remember(path, proved, digest)
         return True
+    finally:
+        os.close(handle)
 
 
-def _is_right(stream: FileIO, before: os.stat_result, digest: str) -> bool:
+def _is_right(handle: int, before: os.stat_result, digest: str) -> bool:
     """Hash an open file; one that is altered meanwhile is not right."""
     asked = digest, _stamp(before)
     if asked in _WRONG:
         return False
     try:
-        found = sha256_stream(stream)
+        with os.fdopen(handle, "rb", buffering=0, closefd=False) as stream:
+            found = sha256_stream(stream)
     except OSError:
         return False
-    if _stamp(os.fstat(stream.fileno())) != asked[1]:
+    if _stamp(os.fstat(handle)) != asked[1]:
         return False
     if found != digest and before.st_uid != user():
         _WRONG.append(asked)
@@ -191,6 +197,16 @@ def _settle(path: Path, handle: int, before: os.stat_result) -> bool:
     if 0 < missing < _SHORT:
         time.sleep(missing)
     return missing < _SHORT
+
+
+def distrust(path: Path, digest: str, stamps: Stamps) -> None:
+    """Break the seal of a file that was found wrong, where this user may, and drop its stamp."""
+    with suppress(OSError):
+        stamps.forget(path, digest)
+    with suppress(OSError):
+        status = os.lstat(path)
+        if status.st_uid == user() and is_sealed(status, digest, status.st_size):
+            os.utime(path)
 
 
 def stamp(path: Path, proved: os.stat_result, digest: str, stamps: Stamps) -> None:

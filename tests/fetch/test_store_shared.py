@@ -1,0 +1,403 @@
+"""One folder for several users: all use the bytes of all, and nobody can alter another's unnoticed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from fetching import fetch_one, file_of
+from stores import NAMED, keep, looped, mounted, root_only
+from users import ALICE, BOB, CAROL, User, finish
+
+from modeldeps.config import Settings
+from modeldeps.errors import NotAStoreError, SharingError
+from modeldeps.store import Store, _shared, _trust
+from modeldeps.store._layout import MEMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from blob_server import BlobServer
+
+pytestmark = root_only
+
+DATA = b"weights " * 50_000
+FILE = file_of(DATA)
+ASK = f"file = file_of({DATA[:8]!r} * {len(DATA) // 8})\n"
+PUT = f"file = put({DATA[:8]!r} * {len(DATA) // 8})\n"
+NO_HASH = "_trust.sha256_stream = None\n"
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """Return a folder that all users share as a store."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    _shared.found(folder / "models", group=None)
+    yield folder / "models"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def alice(top: Path) -> User:
+    return User(ALICE, top)
+
+
+@pytest.fixture
+def bob(top: Path) -> User:
+    return User(BOB, top)
+
+
+def blob_of(user: User, digest: str = FILE.sha256) -> Path:
+    return user.root / MEMBERS / str(user.number) / "blobs" / "sha256" / digest[:2] / digest
+
+
+def test_the_bytes_of_one_user_serve_the_others_without_a_copy(alice: User, bob: User) -> None:
+    alice.run(PUT + "store.materialise([file], **NAMED)")
+    told = bob.run(
+        ASK
+        + "print(store.find(file))\nfolder = store.materialise([file], **NAMED)\nprint(folder)\n"
+        + NO_HASH
+        + "assert store.find(file) and store.materialised([file], **NAMED) == folder\n"
+        + "print(store.usage().blobs)"
+    )
+    blob, folder, count = told.splitlines()
+    assert Path(blob) == blob_of(alice)
+    assert Path(folder, FILE.path).samefile(blob)
+    assert count == "0"
+    assert bob.run(ASK + NO_HASH + "print(store.materialised([file], **NAMED))") == folder
+
+
+def test_what_root_put_there_nobody_hashes(top: Path, bob: User, tmp_path: Path) -> None:
+    store = Store.open(Settings(cache=top))
+    assert store.root == top / MEMBERS / "0"
+    keep(store, DATA, tmp_path)
+    folder = store.materialise([FILE], **NAMED)
+    assert bob.run(ASK + NO_HASH + "print(store.materialised([file], **NAMED))") == str(folder)
+
+
+def test_nobody_can_write_rename_or_delete_what_another_has(alice: User, bob: User) -> None:
+    alice.run(PUT + "store.materialise([file], **NAMED)")
+    bob.run(
+        ASK + "blob = store.find(file); mine = store.root; mine.parent.mkdir(exist_ok=True)\n"
+        "his = blob.parents[3]; folder = store.materialised([file], **NAMED)\n"
+        "names = ('layout', 'partial', 'models', 'blobs')\n"
+        "for path in (blob, blob.parent, his, folder, folder / 'model.onnx', *map(his.joinpath, names)):\n"
+        "    refused(path.chmod, 0o777)\n"
+        "    refused(os.utime, path)\n"
+        "    refused(path.rename, path.with_name('x'))\n"
+        "    refused(path.rename, mine.parent / 'x')\n"
+        "    refused(path.rmdir if path.is_dir() else path.unlink)\n"
+        "    refused((path / 'x').mkdir if path.is_dir() else path.open, *[] if path.is_dir() else ['ab'])\n"
+        "top = his.parent.parent\n"
+        "for path in (top, top / 'layout', top / 'modeldeps-members', top / 'locks', top / 'roots'):\n"
+        "    refused(path.chmod, 0o777)\n"
+        "    refused(path.rename, path.with_name('x'))\n"
+        "refused((top / 'x').mkdir)\n"
+    )
+    assert blob_of(alice).read_bytes() == DATA
+
+
+def test_bytes_that_their_owner_alters_are_noticed_before_the_next_use(alice: User, bob: User) -> None:
+    alice.run(PUT + "store.materialise([file], **NAMED)")
+    bob.run(ASK + "assert store.materialised([file], **NAMED)")
+    for alter in (
+        "blob.chmod(0o644); blob.write_bytes(b'WEIGHTS ' * 50_000); _trust.seal(blob, file.sha256)",
+        "blob.unlink(); blob.write_bytes(b'WEIGHTS ' * 50_000); _trust.seal(blob, file.sha256)",
+        "blob.unlink(); os.mkfifo(blob)",
+        "blob.unlink(); blob.symlink_to('/etc/passwd')",
+        "blob.unlink(); blob.mkdir()",
+    ):
+        alice.run(ASK + "blob = store.blob(file.sha256)\n" + alter)
+        assert bob.run(ASK + "print(store.find(file))") == "None"
+
+
+MAPPED = """
+import mmap
+stream = blob.open("r+b")
+view = mmap.mmap(stream.fileno(), 0)
+view[:7] = b"weights"  # the page is dirty now, and writable without asking anybody
+_trust.seal(blob, file.sha256)
+print("mapped", flush=True)
+sys.stdin.readline()
+view[:7] = b"WEIGHTS"
+print("altered", flush=True)
+sys.stdin.readline()
+"""
+
+
+def is_noticed(top: Path) -> bool:
+    """Let one user alter bytes through a mapping after another one proved them; tell whether that shows."""
+    alice, bob = User(ALICE, top), User(BOB, top)
+    attack = alice.start(PUT + "blob = store.blob(file.sha256); blob.chmod(0o644)\n" + MAPPED)
+    assert attack.stdin is not None
+    assert attack.stdout is not None
+    assert attack.stdout.readline() == "mapped\n"
+    assert bob.run(ASK + "print(store.find(file) is not None)") == "True"
+    attack.stdin.write("\n")
+    attack.stdin.flush()
+    assert attack.stdout.readline() == "altered\n"
+    found = bob.run(ASK + "print(store.find(file))")
+    finish(attack, "\n")
+    assert blob_of(alice).read_bytes()[:7] == b"WEIGHTS"
+    return found == "None"
+
+
+def test_bytes_that_are_altered_through_a_mapping_are_noticed(top: Path) -> None:
+    assert is_noticed(top)
+
+
+def test_in_memory_where_a_mapping_leaves_no_trace_bytes_of_others_are_hashed_each_time() -> None:
+    with mounted("size=64m,mode=755") as folder:
+        _shared.found(folder / "models", group=None)
+        assert is_noticed(folder / "models")
+        alice, bob = User(ALICE, folder / "models"), User(BOB, folder / "models")
+        shutil.rmtree(folder / "models" / MEMBERS / str(ALICE))
+        alice.run(PUT)
+        bob.run(ASK + "assert store.find(file)")
+        bob.run(ASK + "assert not _trust.known(store.find(file), file.sha256, file.size, store._stamps)")
+
+
+def test_a_file_that_changed_a_moment_ago_is_only_believed_once_its_time_is_over(alice: User) -> None:
+    """Two changes within one tick of the clock have the same times; waiting keeps them apart."""
+    store = Store.open(Settings(cache=alice.root))
+    os.chown(alice.root, 0, 0)
+    alice.run(PUT)
+    blob = blob_of(alice)
+    os.link(blob, alice.root / "x")  # moves the time of change
+    changed = time.monotonic()
+    store = Store.open(Settings(cache=alice.root))
+    assert store.find(FILE) == blob
+    assert time.monotonic() - changed >= 0.04
+    assert _trust.known(blob, FILE.sha256, FILE.size, store._stamps)
+
+
+def test_a_umask_that_shuts_out_everybody_does_not_shut_out_the_others(top: Path, bob: User) -> None:
+    alice = User(ALICE, top, umask=0o077)
+    alice.run(PUT + "store.materialise([file], **NAMED)")
+    assert bob.run(ASK + "print(store.materialised([file], **NAMED) is not None)") == "True"
+    assert stat.S_IMODE(blob_of(alice).stat().st_mode) == 0o444
+
+
+def test_a_group_keeps_its_models_to_itself() -> None:
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    top = folder / "models"
+    try:
+        _shared.found(top, group="games")
+        group = top.stat().st_gid
+        assert stat.S_IMODE(top.stat().st_mode) == 0o2750
+        alice, bob = User(ALICE, top, (65534, group), 0o077), User(BOB, top, (65534, group))
+        alice.run(PUT + "store.materialise([file], **NAMED)")
+        assert bob.run(
+            ASK + NO_HASH.replace("None", "_trust.sha256_stream") + "print(store.find(file))"
+        ) == str(blob_of(alice))
+        assert {one.lstat().st_gid for one in top.rglob("*")} == {group}
+        shut_out = User(CAROL, top).run(
+            "from modeldeps.errors import StoreReadOnlyError\n"
+            "try: put(b'x')\n"
+            "except StoreReadOnlyError as error: print(error)"
+        )
+        assert "permission denied" in shut_out
+        assert "MODELDEPS_CACHE" in shut_out
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_folder_in_somebody_s_name_that_another_made_is_not_his(top: Path, alice: User, bob: User) -> None:
+    bob.run(
+        f"squat = store.root.parent / '{ALICE}'; squat.mkdir(); (squat / 'layout').write_text('1\\n')\n"
+        "squat.chmod(0o777)\n"
+    )
+    alice.run(PUT)
+    (mine,) = (top / MEMBERS).glob(f"{ALICE}-*")
+    assert mine.stat().st_uid == ALICE
+    assert alice.run(ASK + NO_HASH + "print(store.find(file))").startswith(str(mine))
+    assert bob.run(ASK + "print(store.find(file))").startswith(str(mine))
+
+
+def test_a_folder_that_is_taken_between_two_looks_is_an_error(alice: User, bob: User) -> None:
+    late = alice.start("sys.stdin.readline()\nput(b'x')\n")
+    while "State:\tS" not in Path(f"/proc/{late.pid}/status").read_text() or not is_user(late.pid, ALICE):
+        time.sleep(0.01)
+    time.sleep(0.3)
+    bob.run(f"(store.root.parent / '{ALICE}').mkdir()")
+    _, err = late.communicate("\n", timeout=60)
+    assert late.returncode != 0
+    assert "SharingError" in err
+    assert "somebody else made this folder" in err
+
+
+def is_user(process: int, number: int) -> bool:
+    return f"Uid:\t{number}\t" in Path(f"/proc/{process}/status").read_text()
+
+
+def test_what_lies_wrong_in_one_store_harms_no_other(top: Path, alice: User, bob: User) -> None:
+    alice.run(PUT)
+    for mess in (
+        "(mine / 'layout').unlink(); os.mkfifo(mine / 'layout')",
+        "(mine / 'layout').unlink(); (mine / 'layout').write_text('7\\n')",
+        "(mine / 'layout').unlink(); (mine / 'layout').symlink_to('/dev/zero')",
+        "import shutil; shutil.rmtree(mine / 'blobs'); (mine / 'blobs').symlink_to('/proc/self')",
+        "import shutil; shutil.rmtree(mine); mine.symlink_to('/')",
+        "mine.unlink(); mine.touch()",
+    ):
+        alice.run(f"mine = store.root.parent / '{ALICE}'\n" + mess)
+        assert bob.run(ASK + "print(store.find(file), store.usage().blobs, len(store.peers))") == "None 0 0"
+    bob.run(PUT)
+    assert blob_of(bob).read_bytes() == DATA
+
+
+def test_several_users_fetch_a_file_once(server: BlobServer, top: Path) -> None:
+    server.add(b"y" * 10, file_of(b"y" * 10).sha256)
+    users = [User(number, top, channel=server.url) for number in (ALICE, BOB, CAROL)]
+    for user in users:
+        user.run("put(b'there')")
+    server.add(DATA, FILE.sha256)
+    server.requests.clear()
+    server.pause = 0.2
+    ask = ASK + "reporter = Remember()\n"
+    ask += f"fetched = fetch_one(file, store, {server.url!r}, reporter=reporter)\n"
+    ask += "print(fetched.bytes_fetched, *fetched.blobs.values(), *reporter.notes)"
+    started = [user.start(ask) for user in users]
+    told = [finish(one).split(maxsplit=2) for one in started]
+    fetched = [one for one in server.requests if FILE.sha256 in one.path]
+    assert sum(one.sent for one in fetched) == len(DATA)
+    assert sorted(int(one[0]) for one in told) == [0, 0, len(DATA)]
+    (blob,) = {one[1] for one in told}
+    assert Path(blob).read_bytes() == DATA
+
+
+WAIT = """
+from modeldeps.store import _land
+lock = _lock.acquire(store._layout.lock(file.sha256))
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_the_lock_of_a_user_who_was_killed_is_taken_over_by_another(
+    server: BlobServer, alice: User, bob: User
+) -> None:
+    server.add(DATA, FILE.sha256)
+    server.add(b"y" * 10, file_of(b"y" * 10).sha256)
+    holder = alice.start(ASK + WAIT)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "locked\n"
+    bob = User(bob.number, bob.root, channel=server.url)
+    ask = ASK + "reporter = Remember()\n"
+    ask += f"print(fetch_one(file, store, {server.url!r}, reporter=reporter).bytes_fetched, *reporter.notes)"
+    waits = bob.start(ask)
+    time.sleep(2.5)
+    assert waits.poll() is None
+    holder.kill()
+    holder.communicate()
+    told = finish(waits)
+    assert told.startswith(f"{len(DATA)} process {holder.pid} of {ALICE} since ")
+    assert "waiting for it" in told
+
+
+def test_a_lock_that_somebody_laid_out_as_a_trap_catches_nobody(top: Path, alice: User, bob: User) -> None:
+    bob.run("put(b'my own'); (store.root / 'diary').write_text('mine')")
+    diary = top / MEMBERS / str(BOB) / "diary"
+    trap = top / "locks" / f"{FILE.sha256}.lock"
+    for lay in (
+        f"os.symlink({str(diary)!r}, {str(trap)!r})",
+        f"os.mkfifo({str(trap)!r})",
+        f"os.mkdir({str(trap)!r})",
+        f"Path({str(trap)!r}).write_text('x'); os.chmod({str(trap)!r}, 0)",
+    ):
+        alice.run(lay)
+        bob.run(PUT)
+        assert blob_of(bob).read_bytes() == DATA
+        blob_of(bob).unlink()
+        trap.rmdir() if trap.is_dir() and not trap.is_symlink() else trap.unlink()
+    os.link(
+        diary, trap
+    )  # which the system refuses to whoever may not write the file, unless it is told not to
+    bob.run(PUT)
+    assert diary.read_text() == "mine"
+
+
+def test_a_model_whose_files_belong_to_several_users_costs_a_copy_of_the_others_only(
+    alice: User, bob: User
+) -> None:
+    alice.run("put(b'labels')")
+    bob.run(
+        PUT + "labels = file_of(b'labels', 'labels.txt')\n"
+        "folder = store.materialise([file, labels], **NAMED)\n"
+        "assert (folder / 'model.onnx').samefile(store.blob(file.sha256))\n"
+        "assert (folder / 'labels.txt').stat().st_uid == os.geteuid()\n"
+        "assert not (folder / 'labels.txt').samefile(store.find(labels))\n"
+        "_trust.sha256_stream = None\n"
+        "assert store.materialised([file, labels], **NAMED) == folder\n"
+    )
+
+
+def test_where_the_file_system_shares_blocks_the_copy_costs_no_room(tmp_path: Path) -> None:
+    disk, folder = tmp_path / "disk", Path(tempfile.mkdtemp())
+    if not shutil.which("mkfs.btrfs"):
+        pytest.skip("mkfs.btrfs makes the disk")
+    with disk.open("wb") as stream:
+        stream.truncate(256 << 20)
+    subprocess.run(["mkfs.btrfs", "-q", str(disk)], check=True)
+    with looped(disk, folder):
+        top = folder / "models"
+        folder.chmod(0o755)
+        _shared.found(top, group=None)
+        big = "b'w' * 20_000_000"
+        User(ALICE, top).run(f"put({big})")
+        subprocess.run(["sync"], check=True)
+        before = shutil.disk_usage(folder).used
+        User(BOB, top).run(f"store.materialise([file_of({big})], **NAMED)")
+        subprocess.run(["sync"], check=True)
+        assert shutil.disk_usage(folder).used - before < 10_000_000
+
+
+def test_a_shared_store_may_be_a_read_only_layer(alice: User, tmp_path: Path) -> None:
+    alice.run(PUT)
+    store = Store.open(Settings(cache=tmp_path / "mine", stores=(alice.root,)))
+    assert store.layers == (alice.root / MEMBERS / str(ALICE),)
+    assert store.find(FILE) == blob_of(alice)
+    assert [one.name for one in (tmp_path / "mine").iterdir()] == ["stamps"]
+
+
+def test_a_use_by_one_user_is_seen_by_whoever_frees_space(alice: User, bob: User) -> None:
+    alice.run(PUT)
+    assert Store(alice.root / MEMBERS / str(ALICE))._layout.roots == alice.root / "roots"
+    bob.run("assert store._layout.roots == store.root.parent.parent / 'roots'")
+
+
+def test_making_a_store_shared_again_mends_its_rights_and_keeps_what_it_holds(top: Path, alice: User) -> None:
+    alice.run(PUT)
+    (top / "locks").chmod(0o700)
+    _shared.found(top, group=None)
+    assert stat.S_IMODE((top / "locks").stat().st_mode) == 0o1777
+    assert blob_of(alice).read_bytes() == DATA
+
+
+def test_a_store_is_not_shared_over_other_files_or_for_a_group_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "thesis").touch()
+    with pytest.raises(NotAStoreError, match="other files"):
+        _shared.found(tmp_path / "used", group=None)
+    keep(Store(tmp_path / "mine"), b"x", tmp_path)
+    with pytest.raises(NotAStoreError, match="the store of one user"):
+        _shared.found(tmp_path / "mine", group=None)
+    with pytest.raises(SharingError, match="no group 'nobody-has-this'"):
+        _shared.found(tmp_path / "new", group="nobody-has-this")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_fetch_takes_the_bytes_of_another_user_before_any_network(alice: User, bob: User) -> None:
+    alice.run(PUT)
+    assert bob.run(ASK + "print(fetch_one(file, store).bytes_fetched)") == "0"
+    store = Store.open(Settings(cache=bob.root))
+    assert fetch_one(FILE, store).blobs[FILE.sha256] == blob_of(alice)
