@@ -59,7 +59,7 @@ class Finisher:
     def _again(self, task: Task) -> None:
         with self._run.turn:
             task.state = State.READY
-            self._run.turn.notify_all()
+            self._run.wake()
 
     def close(self) -> None:
         """Wait for what is being brought to disk; bring the names to disk. Raises StoreError."""

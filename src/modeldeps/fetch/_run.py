@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from modeldeps.progress import Reporter
     from modeldeps.store import Store, Watch
 
+IDLE = 1.0
+"""Seconds until the calling thread looks again if nobody wakes it."""
 LOOK = 0.05
 """Seconds between two looks at files that other processes fetch."""
 GRACE = 2.0
@@ -59,6 +61,7 @@ class Run:
         self._waiting = deque(tasks)
         self._busy: dict[str, tuple[Task, Watch]] = {}
         self._window = window
+        self._changes = 0
         self._threads: list[threading.Thread] = []
         self._finisher = Finisher(self)
 
@@ -66,15 +69,22 @@ class Run:
         """Work until all files are there. Raises what ended the run."""
         try:
             while not self._is_over():
+                seen = self._changes
                 self._admit()
                 self._look()
                 self._staff()
                 with self.turn:
-                    self.turn.wait(LOOK if self._busy else 1.0)
+                    if seen == self._changes or self._busy:
+                        self.turn.wait(LOOK if self._busy else IDLE)
         finally:
             self._end()
         if self.error is not None:
             raise self.error
+
+    def wake(self) -> None:
+        """Let everybody look again; called under `turn`."""
+        self._changes += 1
+        self.turn.notify_all()
 
     def _is_over(self) -> bool:
         with self.turn:
@@ -118,7 +128,7 @@ class Run:
             return
         with self.turn:
             task.state = State.NEW
-            self.turn.notify_all()
+            self.wake()
 
     def prepare(self, task: Task) -> None:
         """Look at what an earlier run left, and at what blobs of this machine have. Raises StoreError."""
@@ -131,7 +141,7 @@ class Run:
             self.check_full(task)
             if task.state is State.READY and task.place() is None:
                 self.stop(task.error())
-            self.turn.notify_all()
+            self.wake()
 
     def _staff(self) -> None:
         """Start threads while there is more to do than threads to do it."""
@@ -168,7 +178,7 @@ class Run:
             for task in tasks:
                 task.state = State.DONE
                 self.active.remove(task)
-            self.turn.notify_all()
+            self.wake()
 
     def failed(self, task: Task, place: Place, error: Exception, *, began: int, came: int) -> None:
         """Draw the consequences of a request that failed after `came` bytes; called under `turn`."""
@@ -184,7 +194,7 @@ class Run:
             self.stop(error)
         if task.place() is None:
             self.stop(task.error())
-        self.turn.notify_all()
+        self.wake()
 
     def _ban(self, task: Task, place: Place | None, error: DigestError) -> None:
         """Never silently: a source that serves other bytes is named, and not asked again."""
@@ -225,13 +235,13 @@ class Run:
         """End the run; called under `turn`."""
         if self.error is None:
             self.error = error
-        self.turn.notify_all()
+        self.wake()
 
     def _end(self) -> None:
         """End the threads; what came is kept."""
         with self.turn:
             self.stopped = True
-            self.turn.notify_all()
+            self.wake()
         until = time.monotonic() + GRACE
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))

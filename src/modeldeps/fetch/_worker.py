@@ -136,7 +136,7 @@ class _Delivery:
             elif self._came:
                 self._place.patience.failures = 0
             run.check_full(task)
-            run.turn.notify_all()
+            run.wake()
 
     def _head(self, body: Body) -> None:
         """Look at what comes before it does. Raises RefusedError."""
@@ -149,7 +149,7 @@ class _Delivery:
             if ranged:
                 host.ranged = not whole
             host.hear(body)
-            self._run.turn.notify_all()
+            self._run.wake()
         if whole:
             self._take_over()
 
@@ -196,7 +196,7 @@ class _Delivery:
             host, before = self._place.host, self._place.host.limit
             host.count(count)
             if host.limit != before:
-                self._run.turn.notify_all()
+                self._run.wake()
             slow = host.is_slow() and self._task.has_other(self._place)
         if slow:
             raise SlowError(self._place.url)
