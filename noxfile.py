@@ -45,8 +45,8 @@ def fixtures(session: nox.Session) -> None:
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
-    session.install(".[cpu]")
-    for name in ("import", "load", "run", "fetch"):
+    session.install(".[cpu]", "hf_xet", "huggingface_hub", "pooch", "requests", "uv")
+    for name in ("import", "load", "run", "fetch", "line", "small", "delta", "memory", "processes", "kills"):
         session.run("python", f"benchmarks/{name}.py")
 
 

@@ -44,7 +44,7 @@ def main() -> int:
         write_listing(folder / "new.json", [new])
         hub = publish_hub(channel, [old, new])
         missed = 0
-        for name, line in (("delta, loopback", Line()), ("delta, line", LINE)):
+        for name, line in (("delta-loopback", Line()), ("delta-line", LINE)):
             with shaped(channel, line, hub=hub) as site:
                 found = programs(folder, (old, new), site.url)
                 missed |= run(name, found, words, base=FULL, aims=AIMS)

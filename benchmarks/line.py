@@ -51,7 +51,7 @@ def main() -> int:
                 "huggingface_hub xet": peers.hub_xet(one, folder / "xet", url),
                 "huggingface_hub http": peers.hub_http(one, folder / "hub", url),
             }
-            name = "line, slow start" if words.slow_start else "line"
+            name = "line-slow-start" if words.slow_start else "line"
             return run(name, programs, words, base=BASE, aims=AIMS)
 
 
