@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from modeldeps.digest import is_sha256
+from modeldeps.store._trust import user
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -109,14 +110,14 @@ def contents(layout: Layout, layers: Sequence[Layout] = ()) -> Contents:
     """Walk through everything but the blobs; stamps may be of blobs in read-only layers too."""
     partial = list(_loose(layout.partial))
     folders, empty, scratch = _models(layout)
-    stamps = [one for user in _listed(layout.root / "stamps") for one in _loose(Path(user.path))]
-    users = [one for user in _listed(layout.roots) for one in _loose(Path(user.path))]
-    scratch += [one for one in (*stamps, *users, *_loose(layout.chunks)) if is_scratch(one.path.name)]
+    stamps = [one for folder in _listed(layout.root / "stamps") for one in _loose(Path(folder.path))]
+    own = _loose(layout.roots / str(user()))
+    scratch += [one for one in (*stamps, *own, *_loose(layout.chunks)) if is_scratch(one.path.name)]
     return Contents(
         folders=tuple(folders),
         empty=tuple(empty),
         parts=tuple(one for one in partial if one.path.suffix != ".lock"),
-        locks=tuple(one for one in partial if one.path.suffix == ".lock"),
+        locks=tuple(_locks(layout)),
         scratch=tuple(scratch),
         stamps=tuple(_orphans(stamps, [one.blobs for one in (layout, *layers)])),
         trash=tuple(one for run in _listed(layout.trash) for one in _loose(Path(run.path))),
@@ -132,6 +133,14 @@ def _orphans(stamps: Iterable[Loose], stores: Sequence[Path]) -> Iterator[Loose]
             known[half[:2]] = {blob.name[:_HALF] for store in stores for blob in _listed(store / half[:2])}
         if half not in known[half[:2]] and not is_scratch(one.path.name):
             yield one
+
+
+def _locks(layout: Layout) -> Iterator[Loose]:
+    """Yield the lock files that this user left; in a store of several users there are others'."""
+    for one in _listed(layout.lock("").parent):
+        status = _status(one)
+        if one.name.endswith(".lock") and status and (os.name == "nt" or status.st_uid == user()):
+            yield _look(one)
 
 
 def is_scratch(name: str) -> bool:

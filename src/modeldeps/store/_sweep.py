@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from modeldeps.store import _lock
 from modeldeps.store._needs import Judged, Needs, Rules, needs
 from modeldeps.store._roots import gate, judge
+from modeldeps.store._trust import user
 from modeldeps.store._uses import note_files, read_note
 
 if TYPE_CHECKING:
@@ -57,10 +58,10 @@ class Sweep:
     def run(self, going: Sequence[Going], stays: Needs) -> None:
         """Free all of it but what `stays` names. Raises OSError where there can be no trash."""
         self._trash.mkdir(parents=True)
-        with gate(self._layout):  # before anything moves: a load that finds no note looks again
+        with gate(self._layout):
             for one in going:
-                if one.kind == "note" and _is_unaltered(one.path, one.changed):
-                    self._free(one, _unlink)
+                if one.kind == "note" and one.last and one.last.note.user == user():
+                    self._free(one, self._end)
         things = [one for one in going if one.kind in ("model", "blob")]
         for first in range(0, len(things), STEP):
             with gate(self._layout):
@@ -71,6 +72,23 @@ class Sweep:
         for place in _entries(self._layout.trash):
             with suppress(OSError):  # what could neither be deleted nor put back is for the next run
                 place.rmdir()
+
+    def _end(self, file: Path) -> None:
+        """
+        Forget a use that has ended, before its blobs move. Raises OSError.
+
+        It is taken away first and judged again then: a model that was installed anew in between is
+        either seen here, or its load finds no note, writes one, and looks again.
+        """
+        aside = file.with_name(f".{file.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
+        file.rename(aside)
+        found = read_note(aside)
+        if found is None or not Judged(found, judge(found.use)).counts(self._rules):
+            _unlink(aside)
+        else:
+            aside.replace(file)
+            self._noted.pop(file, None)  # so that it counts as new
+            raise FileNotFoundError  # it is none that has ended
 
     def _new_needs(self) -> Needs:
         """Return what is needed by uses that were noted since the plan was made."""
@@ -105,7 +123,7 @@ class Sweep:
         """Free one of the things that nobody could be using."""
         match one.kind:
             case "part":
-                self._free(one, lambda path: _unlock(path.with_name(f"{path.name[:_DIGEST]}.lock"), path))
+                self._free(one, lambda path: _unlock(self._layout.lock(path.name[:_DIGEST]), path))
             case "lock":
                 self._free(one, _unlock)
             case "empty":

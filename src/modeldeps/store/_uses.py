@@ -117,8 +117,9 @@ def note_files(layout: Layout) -> Iterator[Path]:
 
 
 def _names(folder: Path) -> list[str]:
+    """Return the names in a folder; none for what a link leads to."""
     try:
-        return sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is wanted
+        return sorted(os.listdir(folder)) if stat.S_ISDIR(folder.lstat().st_mode) else []  # noqa: PTH208 - names alone
     except OSError:
         return []
 
