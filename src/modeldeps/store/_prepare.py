@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from modeldeps.errors import NotAStoreError, StoreLayoutError
 from modeldeps.files import make_folder, open_like_parent, write_atomically
 from modeldeps.store import _lock
-from modeldeps.store._layout import MEMBERS, VERSION, Layout
+from modeldeps.store._layout import MEMBERS, SHARED, VERSION, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,6 +36,8 @@ def prepare(layout: Layout) -> None:
     if text == VERSION:
         make_folder(layout.partial)
         return
+    if text == SHARED:
+        raise NotAStoreError(layout.root, found="a store that several users share")
     if text:
         catch_up(layout, writable=True)
         return

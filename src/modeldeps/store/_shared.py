@@ -111,6 +111,21 @@ def found(top: Path, *, group: str | None) -> None:
     flush_folder(top.parent)
 
 
+def walls(top: Path) -> list[str]:
+    """Return in words what keeps other users from a shared store, or lets one of them harm the others."""
+    status = top.stat()
+    said = []
+    if status.st_uid != 0:
+        said.append(f"{top} belongs to user {status.st_uid}, who can hide what others put there; better root")
+    for one in top.parents:
+        mode = stat.S_IMODE(one.stat().st_mode)
+        if not mode & stat.S_IXOTH:
+            said.append(f"not everybody may enter {one}; to let them: chmod a+x {one}")
+        if mode & _OTHERS_WRITE and not mode & stat.S_ISVTX:
+            said.append(f"others can rename what lies in {one}; to stop them: chmod go-w {one}")
+    return said
+
+
 def _number(top: Path, group: str | None) -> int:
     """Return the number of a group; -1 for none. Raises SharingError."""
     if group is None:

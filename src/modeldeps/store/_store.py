@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from modeldeps.store._plan import Plan
     from modeldeps.store._usage import Usage
     from modeldeps.store._uses import Note, Use
+    from modeldeps.store._verify import Expected, Verified
 
 _LONG = 80
 """Characters of a store's folder from which on its files may get longer than Windows takes unasked: 260."""
@@ -56,6 +57,29 @@ class Store:
         root, *peers = places(_absolute(settings.cache), own=True)
         layers = (place for one in settings.stores for place in places(_absolute(one), own=False))
         return cls(root, tuple(layers), settings.adopt, tuple(peers))
+
+    @classmethod
+    def make(cls, folder: Path, *, shared: bool = False, group: str | None = None) -> Store:
+        """
+        Make a store in a new or empty folder: for this user, or for several, or for those of a group.
+
+        Raises NotAStoreError, SharingError, StoreLayoutError, StoreFullError and StoreReadOnlyError.
+        """
+        from modeldeps.store import _room, _shared  # noqa: PLC0415
+
+        with _room.writing(folder):
+            if shared:
+                _shared.found(folder, group=group)
+            else:
+                Layout(folder).prepare()
+        root, *peers = places(folder, own=True)
+        return cls(root, peers=tuple(peers))
+
+    def walls(self) -> list[str]:
+        """Return in words what keeps other users from a store that is meant to be shared."""
+        from modeldeps.store import _shared  # noqa: PLC0415
+
+        return _shared.walls(self._layout.common)
 
     def _layouts(self) -> tuple[Layout, ...]:
         return tuple(map(Layout, (*self.layers, self.root, *self.peers)))
@@ -239,6 +263,43 @@ class Store:
         from modeldeps.store import _uses  # noqa: PLC0415
 
         return _uses.notes(self._layout)
+
+    def has_folder(self, files: Sequence[File], *, name: str, version: str, variant: str) -> bool:
+        """Tell whether a model was materialised, here or in a read-only store, right or not."""
+        return any(one.model(name, version, variant, files).is_dir() for one in self._layouts())
+
+    def verify(self, models: Sequence[Expected], *, reporter: Reporter, only: bool = False) -> Verified:
+        """
+        Hash all that this store and the read-only ones hold, or only these models; nobody uses what is wrong.
+
+        `models` are known releases; they tell what copies in folders of models should be.
+        """
+        from modeldeps.store import _verify  # noqa: PLC0415
+
+        stores = [(one, one.root == self.root) for one in self._layouts()]
+        return _verify.Verifier(stores, models, self._stamps, reporter, only=only).verify()
+
+    def restore(self, file: File, copies: Iterable[Path]) -> bool:
+        """
+        Make a wrong or missing blob anew out of a copy that is here, if one of them, or of a layer, is right.
+
+        Where none is, what is right of the old blob is laid ready for a fetch. Raises what `writing` does.
+        """
+        from modeldeps.store import _mend  # noqa: PLC0415
+
+        elsewhere = [one.blob(file.sha256) for one in self._layouts() if one.root != self.root]
+        with self.writing(file.size):
+            if _mend.restore(self._layout, file, [*copies, *elsewhere], stamps=self._stamps):
+                return True
+            _mend.seed(self._layout, file)
+            return False
+
+    def relink(self, paths: Iterable[Path], file: File) -> None:
+        """Let files of models be the right blob again. Raises BlobMissingError and what `writing` does."""
+        from modeldeps.store import _mend  # noqa: PLC0415
+
+        with self.writing(file.size):
+            _mend.relink(paths, file, self.find, stamps=self._stamps)
 
     def materialised(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path | None:
         """
