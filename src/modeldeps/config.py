@@ -25,17 +25,21 @@ VARIABLES = {
     "MODELDEPS_CACHE": "folder of the store",
     "MODELDEPS_CERTIFICATES": "file or folder of certificates (PEM) that are trusted beside the system's",
     "MODELDEPS_CHANNELS": "URLs or folders of channels, separated by spaces",
-    "MODELDEPS_CLIENT_CERTIFICATE": "file with the certificate and the key (PEM) that are shown to servers that ask",
+    "MODELDEPS_CLIENT_CERTIFICATE": "certificate and key (PEM) in one file, shown to servers that ask",
     "MODELDEPS_CONFIG": "the user's configuration file",
+    "MODELDEPS_CONNECTIONS": "connections to one source at most, 1 to 64",
+    "MODELDEPS_MIRRORS": "copies of channels that are asked for blobs first, separated by spaces",
     "MODELDEPS_OFFLINE": "1: never use a network",
     "MODELDEPS_PREFETCH": "0: fetch nothing while an installer builds a project",
     "MODELDEPS_PROVIDER": "the execution provider that load() takes where the caller names none",
     "MODELDEPS_STORES": "read-only stores, looked up first, separated as PATH is",
     "MODELDEPS_SYSTEM_CONFIG": "the configuration file of the machine",
-    "MODELDEPS_TOKENS": "tokens by URL prefix, `URL=TOKEN`, separated by spaces; each goes to its own host only",
+    "MODELDEPS_TOKENS": "tokens by URL prefix, `URL=TOKEN`, separated by spaces",
 }
 """Every environment variable that is read, and what it means."""
 
+MOST_CONNECTIONS = 64
+"""Connections to one source that anybody may ask for."""
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
@@ -50,6 +54,10 @@ class Settings:
     """Read-only stores, looked up first."""
     channels: tuple[str, ...] = ()
     """Channels, in the order in which they are asked; each a URL that ends with a slash."""
+    mirrors: tuple[str, ...] = ()
+    """Copies of channels that are asked for blobs before the channels are; as URLs that end with a slash."""
+    connections: int = 16
+    """Connections to one source at most."""
     offline: bool = False
     """Never use a network."""
     prefetch: bool = True
@@ -91,6 +99,10 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
         channels=_each(_channel, "channels", table.texts("channels"), table.problems("channels"))
         if channels is None
         else _each(_channel, "MODELDEPS_CHANNELS", channels.split(), wrong),
+        mirrors=_each(_channel, "mirrors", table.texts("mirrors"), table.problems("mirrors"))
+        if (mirrors := variables.get("MODELDEPS_MIRRORS")) is None
+        else _each(_channel, "MODELDEPS_MIRRORS", mirrors.split(), wrong),
+        connections=_connections(variables, table, wrong),
         offline=_flag(variables, "MODELDEPS_OFFLINE", wrong, default=table.flag("offline", default=False)),
         prefetch=_flag(variables, "MODELDEPS_PREFETCH", wrong, default=table.flag("prefetch", default=True)),
         provider=variables.get("MODELDEPS_PROVIDER") or table.text("provider") or "auto",
@@ -104,6 +116,25 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     for one in (system, table):
         one.check()
     return found
+
+
+def _connections(variables: Mapping[str, str], table: _Table, wrong: list[Problem]) -> int:
+    """Return how many connections one source may be asked by."""
+    if text := variables.get("MODELDEPS_CONNECTIONS"):
+        found = _each(_count, "MODELDEPS_CONNECTIONS", [text], wrong)
+    else:
+        asked = table.number("connections")
+        found = _each(
+            _count, "connections", [] if asked is None else [str(asked)], table.problems("connections")
+        )
+    return found[0] if found else Settings.connections
+
+
+def _count(text: str) -> int:
+    """Return a number of connections. Raises ValueError with the reason."""
+    if not text.strip().isdecimal() or not 1 <= int(text[:9]) <= MOST_CONNECTIONS:
+        raise ValueError(f"expected a number from 1 to {MOST_CONNECTIONS}, found {text!r}")
+    return int(text)
 
 
 def _file(variables: Mapping[str, str], key: str, table: _Table, wrong: list[Problem]) -> Path | None:
@@ -301,6 +332,14 @@ class _Table:
         table.wrong(key, "a table")
         return {}
 
+    def number(self, key: str) -> int | None:
+        table = self._of(key)
+        value = table.values.get(key)
+        if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        table.wrong(key, "a number")
+        return None
+
     def flag(self, key: str, *, default: bool) -> bool:
         table = self._of(key)
         value = table.values.get(key, default)
@@ -317,6 +356,8 @@ _KEYS = frozenset(
         "certificates",
         "channels",
         "client-certificate",
+        "connections",
+        "mirrors",
         "offline",
         "prefetch",
         "provider",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from modeldeps.errors import DigestError
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.progress import Reporter
     from modeldeps.store import Store
@@ -23,6 +24,8 @@ class Ensured:
     """The folder that holds its files under their own names."""
     bytes_fetched: int
     """Bytes of payload that travelled."""
+    wrong: tuple[DigestError, ...] = ()
+    """Sources that served other bytes than the manifest names; others had the right ones."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Synced:
     """Bytes of payload that travelled."""
     path: Path
     """The folder that holds its files under their own names."""
+    wrong: tuple[str, ...] = ()
+    """Sources that served other bytes than a manifest names in this run; others had the right ones."""
 
 
 class HasManifest(Protocol):
@@ -63,15 +68,10 @@ def ensure(  # noqa: PLR0913 - each has its name
     Where the folder is right already this costs one `stat` a file. Raises what `fetch` and
     `Store.materialise` raise.
     """
-    files = manifest.payload(variant)
-    named = {"name": manifest.name, "version": manifest.version, "variant": variant.name}
-    if found := store.materialised(files, **named):
+    one = _Need(manifest, variant)
+    if found := one.here(store):
         return Ensured(found, 0)
-    from modeldeps.fetch import fetch  # noqa: PLC0415 - most often everything is here
-
-    model = f"{manifest.name} {manifest.version} {variant.name}"
-    fetched = fetch(files, store, channels=channels, reporter=reporter, offline=offline, model=model)
-    return Ensured(store.materialise(files, **named), fetched.bytes_fetched)
+    return _bring([one], store, channels, reporter, offline=offline)[0]
 
 
 def sync(  # noqa: PLR0913 - each has its name
@@ -86,14 +86,56 @@ def sync(  # noqa: PLR0913 - each has its name
     """
     Make sure of the variants that `select` names of each model, and say what was done.
 
-    All manifests are read before anything is fetched. Raises ManifestError and what `ensure` raises.
+    All manifests are read before anything is fetched, and everything that lacks is fetched at once.
+    Raises ManifestError and what `ensure` raises.
     """
-    chosen = [(manifest, tuple(select(manifest))) for manifest in [one.manifest() for one in pointers]]
+    manifests = [one.manifest() for one in pointers]
+    needs = [_Need(manifest, variant) for manifest in manifests for variant in select(manifest)]
+    found = {one: one.here(store) for one in needs}
+    lacking = [one for one in needs if found[one] is None]
+    brought = dict(zip(lacking, _bring(lacking, store, channels, reporter, offline=offline), strict=True))
+    return tuple(one.synced(brought.get(one) or Ensured(found[one] or store.root, 0)) for one in needs)
+
+
+class _Need:
+    """One variant of a model that is to be here."""
+
+    def __init__(self, manifest: Manifest, variant: Variant) -> None:
+        self.files = manifest.payload(variant)
+        self.named = {"name": manifest.name, "version": manifest.version, "variant": variant.name}
+        self.label = f"{manifest.name} {manifest.version} {variant.name}"
+
+    def here(self, store: Store) -> Path | None:
+        """Return its folder where that is right already."""
+        return store.materialised(self.files, **self.named)
+
+    def synced(self, one: Ensured) -> Synced:
+        """Say what was done."""
+        sources = tuple(dict.fromkeys(error.source for error in one.wrong))
+        return Synced(**self.named, bytes_fetched=one.bytes_fetched, path=one.path, wrong=sources)
+
+
+def _bring(
+    needs: Sequence[_Need], store: Store, channels: Sequence[str], reporter: Reporter, *, offline: bool
+) -> list[Ensured]:
+    """Fetch what several variants lack in one go; a file that two of them need counts for the first."""
+    if not needs:
+        return []
+    from modeldeps.fetch import fetch  # noqa: PLC0415 - most often everything is here
+
+    models = {file.sha256: one.label for one in reversed(needs) for file in one.files}
+    fetched = fetch(
+        [file for one in needs for file in one.files],
+        store,
+        channels=channels,
+        reporter=reporter,
+        offline=offline,
+        model=needs[0].label if len(needs) == 1 else f"{len(needs)} models",
+        models=models,
+    )
+    travelled = dict(fetched.travelled)
     done = []
-    for manifest, variants in chosen:
-        for variant in variants:
-            one = ensure(
-                manifest, variant, store=store, channels=channels, reporter=reporter, offline=offline
-            )
-            done.append(Synced(manifest.name, manifest.version, variant.name, one.bytes_fetched, one.path))
-    return tuple(done)
+    for one in needs:
+        count = sum(travelled.pop(file.sha256, 0) for file in one.files)
+        done.append(Ensured(store.materialise(one.files, **one.named), count, fetched.wrong))
+    return done

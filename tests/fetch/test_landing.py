@@ -161,7 +161,7 @@ class Filling(RuleBasedStateMachine):
         try:
             return self.landing.prove()
         except DigestError as error:
-            assert error.source.startswith("http://liar")  # noqa: PT017 - a property may allow an error
+            assert error.source.startswith("http://liar")
             return False
 
 
@@ -301,9 +301,7 @@ def test_where_holes_can_t_be_told_chunks_still_come_in_any_order(
     assert again.prove()
 
 
-def test_a_file_system_without_holes_is_seen_as_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_holes_is_seen_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_extents, "_has_hole", lambda *_: False)
     landing = opened(tmp_path / "part", file_of(DATA))
     assert landing.sequential

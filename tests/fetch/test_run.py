@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 import time
@@ -62,7 +63,7 @@ def test_ranges_come_over_many_connections_and_none_twice(
     parts = sorted((one.start, one.end or len(data)) for one in server.requests)
     assert parts[0][0] == 0
     assert parts[-1][1] == len(data)
-    assert all(one[1] == other[0] for one, other in zip(parts, parts[1:], strict=False))
+    assert all(one[1] == other[0] for one, other in itertools.pairwise(parts))
 
 
 @CHUNKS
@@ -232,7 +233,7 @@ def test_a_far_source_is_asked_by_many_connections_and_a_near_one_by_few() -> No
 
 @CHUNKS
 def test_an_error_of_the_disk_ends_the_run_with_its_words(
-    server: BlobServer, store: Store, data: bytes, far: None, chunk: int, monkeypatch: pytest.MonkeyPatch
+    server: BlobServer, store: Store, data: bytes, chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(handle: int, view: memoryview, offset: int) -> None:
         raise OSError(5, "Input/output error")
@@ -310,3 +311,17 @@ def test_an_altered_donor_spoils_nothing(server: BlobServer, store: Store, data:
         "model.onnx: parts of several downloads don't fit; fetching what is wrong again"
     ]
     assert reporter.done == len(data)
+
+
+def test_mirrors_are_asked_first_and_by_as_many_connections_as_the_user_wants(
+    server: BlobServer, mirror: BlobServer, store: Store, far: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODELDEPS_MIRRORS", mirror.url)
+    monkeypatch.setenv("MODELDEPS_CONNECTIONS", "1")
+    files = small_files(server, 20)
+    mirror.blobs.update(list(server.blobs.items())[:10])
+    fetched = fetch(files, store, channels=[server.url], reporter=Reporter())
+    assert fetched.bytes_fetched == 100_000
+    assert len(mirror.requests) == 20
+    assert len(server.requests) == 10
+    assert mirror.connections == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,13 +27,15 @@ def build(changes: list[tuple[bool, tuple[int, int]]]) -> tuple[Spans, set[int]]
 
 
 @given(CHANGES)
-def test_ranges_are_joined_cut_and_kept_apart_as_sets_are(changes: list[tuple[bool, tuple[int, int]]]) -> None:
+def test_ranges_are_joined_cut_and_kept_apart_as_sets_are(
+    changes: list[tuple[bool, tuple[int, int]]],
+) -> None:
     spans, plain = build(changes)
     assert {byte for start, end in spans for byte in range(start, end)} == plain
     assert spans.total == len(plain)
     listed = list(spans)
     assert all(start < end for start, end in listed)
-    assert all(one[1] < other[0] for one, other in zip(listed, listed[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(listed))
 
 
 @given(CHANGES, RANGES)

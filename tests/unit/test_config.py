@@ -142,3 +142,26 @@ def test_the_machine_s_file_is_the_first_that_is_there(tmp_path: Path) -> None:
     assert system_config_file(environ) == folders[1] / "modeldeps" / "config.toml"
     for nothing in ({}, {"XDG_CONFIG_DIRS": ""}, {"XDG_CONFIG_DIRS": "relative"}):
         assert system_config_file(nothing) == Path("/etc/xdg/modeldeps/config.toml")
+
+
+def test_mirrors_and_connections_come_from_the_file_and_the_environment_wins(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('mirrors = ["https://near.example.com"]\nconnections = 4\n')
+    named = {"MODELDEPS_CONFIG": str(file)}
+    found = settings(named)
+    assert (found.mirrors, found.connections) == (("https://near.example.com/",), 4)
+    found = settings(
+        {**named, "MODELDEPS_MIRRORS": "https://a.example/ /srv/b", "MODELDEPS_CONNECTIONS": "8"}
+    )
+    assert (found.mirrors, found.connections) == (("https://a.example/", "file:///srv/b/"), 8)
+    assert settings({"MODELDEPS_CONFIG": str(tmp_path / "none")}).connections == 16
+
+
+@pytest.mark.parametrize("text", ["0", "65", "-1", "many", "1.5", "9" * 5000])
+def test_a_number_of_connections_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="expected a number from 1 to 64"):
+        settings({"MODELDEPS_CONFIG": str(tmp_path / "none"), "MODELDEPS_CONNECTIONS": text})
+    file = tmp_path / "config.toml"
+    file.write_text("connections = true\n")
+    with pytest.raises(ConfigError, match="expected a number, found bool"):
+        settings({"MODELDEPS_CONFIG": str(file)})

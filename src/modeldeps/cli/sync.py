@@ -109,14 +109,25 @@ def _taken_here(manifest: Manifest) -> tuple[Variant, ...]:
 
 def _tell(done: Sequence[Synced], *, as_json: bool) -> None:
     if as_json:
-        models = [{**asdict(one), "path": str(one.path)} for one in done]
-        write_json({"models": models, "bytes_fetched": sum(one.bytes_fetched for one in done)})
+        write_json(
+            {
+                "models": [_model(one) for one in done],
+                "bytes_fetched": sum(one.bytes_fetched for one in done),
+                "wrong_sources": sorted({source for one in done for source in one.wrong}),
+            }
+        )
     elif done:
         rows = [
             (one.name, one.version, one.variant, format_bytes(one.bytes_fetched), one.path) for one in done
         ]
         for line in table(("MODEL", "VERSION", "VARIANT", "FETCHED", "PATH"), rows):
             write(line)
+
+
+def _model(one: Synced) -> dict[str, object]:
+    return {
+        key: str(value) if key == "path" else value for key, value in asdict(one).items() if key != "wrong"
+    }
 
 
 def _warn(pointers: Sequence[Pointer]) -> None:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modeldeps.config import settings
 from modeldeps.errors import DigestError, OfflineError, UnreachableError
 from modeldeps.fetch._host import Host
 from modeldeps.fetch._open import scheme
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from modeldeps.config import Settings
     from modeldeps.manifest import File
     from modeldeps.store import Store
 
@@ -46,13 +48,15 @@ def fetch(  # noqa: PLR0913 - each has its name
     offline: bool = False,
     model: str = "",
     models: Mapping[str, str] | None = None,
+    chosen: Settings | None = None,
 ) -> Fetched:
     """
     Make the store hold the blobs of files.
 
-    Channels are asked in their order, then the files' own sources; without a network only `file://`
-    ones. `model` is named in progress and errors, unless `models` names one for a digest. A source
-    that serves other bytes than the manifest names is told, left, and found in `Fetched.wrong`. Raises
+    The user's mirrors are asked first, then channels in their order, then the files' own sources;
+    without a network only `file://` ones. `model` is named in progress and errors, unless `models`
+    names one for a digest. `chosen` is what the user set, if not asked here. A source that serves other
+    bytes than the manifest names is told, left, and found in `Fetched.wrong`. Raises
     UnreachableError when every source of a file failed, DigestError where one of them served other bytes,
     OfflineError, ContradictionError, StoreFullError and StoreReadOnlyError.
     """
@@ -65,11 +69,13 @@ def fetch(  # noqa: PLR0913 - each has its name
     missing = [file for digest, file in wanted.items() if digest not in blobs]
     if not missing:
         return Fetched(0, blobs)
+    chosen = chosen or settings()
+    asked = (*chosen.mirrors, *channels)
     if offline:
-        _check_offline(missing, channels, model)
+        _check_offline(missing, asked, model)
     store.check_room(sum(file.size - store.begun(file) for file in missing))
     named = {**dict.fromkeys(wanted, model), **(models or {})}
-    tasks = _tasks(missing, channels, offline=offline, models=named)
+    tasks = _tasks(missing, asked, offline=offline, models=named, connections=chosen.connections)
     reporter.begin(model or "fetching", total=sum(file.size for file in missing))
     try:
         for file in missing:
@@ -93,14 +99,19 @@ def fetch(  # noqa: PLR0913 - each has its name
 
 
 def _tasks(
-    files: Sequence[File], channels: Sequence[str], *, offline: bool, models: Mapping[str, str]
+    files: Sequence[File],
+    channels: Sequence[str],
+    *,
+    offline: bool,
+    models: Mapping[str, str],
+    connections: int,
 ) -> list[Task]:
     """Return what is to be done for each file; what comes from one source shares what is known of it."""
     hosts: dict[object, Host] = {}
 
     def place(url: str) -> Place:
         key = _origin(url, channels)
-        return Place(url, hosts.setdefault(key, Host()))
+        return Place(url, hosts.setdefault(key, Host(most=connections)))
 
     return [
         Task(file, models[file.sha256], [place(url) for url in sources(file, channels, offline=offline)])

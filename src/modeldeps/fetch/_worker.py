@@ -126,8 +126,6 @@ class _Delivery:
             return
         self._over = True
         run, task = self._run, self._task
-        for claim in self._claims:
-            claim.release()
         with run.turn:
             self._place.host.active -= 1
             task.travelled += self._came
@@ -135,6 +133,8 @@ class _Delivery:
                 run.failed(task, self._place, error, began=self._round, came=self._came)
             elif self._came:
                 self._place.patience.failures = 0
+            for claim in self._claims:  # only now may others have them: a liar is known as one
+                claim.release()
             run.check_full(task)
             run.wake()
 

@@ -151,4 +151,10 @@ def _ensure(release: _Release, variant: Variant, found: Settings) -> Path:
         reporter=default_reporter(),
         offline=found.offline,
     )
+    for error in ensured.wrong:
+        import warnings  # noqa: PLC0415 - almost never
+
+        warnings.warn(
+            f"{error.source} served other bytes than its manifest names: {error.path}", stacklevel=4
+        )
     return ensured.path
