@@ -7,18 +7,18 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldeps.cli._cache_known import manifests, plain, sites
+from modeldeps.cli._cache_known import manifests, sites
 from modeldeps.cli._output import add_json, reporter, say, table, write, write_json
 from modeldeps.config import settings
 from modeldeps.errors import UsageError
 from modeldeps.progress import format_bytes
+from modeldeps.store import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from modeldeps.manifest import File
-    from modeldeps.store import Store
-    from modeldeps.store._gather import Adopted, Adoption
+    from modeldeps.store import Adopted, Adoption, Store
 
 HELP = "take in bytes that are on this machine already"
 CACHES = ("hf", "ollama", "torch", "pip", "uv", "conda", "environments")
@@ -110,7 +110,7 @@ def _check(args: argparse.Namespace) -> None:
         )
     for path in args.paths:
         if not path.exists():
-            raise UsageError("there is no such file or folder", ("path", plain(path)))
+            raise UsageError("there is no such file or folder", ("path", plain(str(path))))
 
 
 def _places(args: argparse.Namespace, store: Store) -> list[Path]:
@@ -131,7 +131,7 @@ def _tell(done: Adoption, models: dict[str, str], args: argparse.Namespace) -> N
         for line in table(("MODEL", "FILE", "SIZE", "HOW", "FROM"), rows):
             write(line)
     for source in done.lying:
-        say(f"warning: {plain(source)} has other bytes than its name says; whoever uses it is misled")
+        say(f"warning: {plain(str(source))} has other bytes than its name says; whoever uses it is misled")
     files = [one.file for one in done.adopted]
     missing = f"; {_count(done.missing)} that models need not found" if done.missing else ""
     say(f"{'would take' if args.dry_run else 'took'} {_count(files) or 'nothing'}{missing}")
@@ -146,7 +146,7 @@ def _count(files: Sequence[File]) -> str:
 def _row(one: Adopted, models: dict[str, str]) -> tuple[str, ...]:
     model = models.get(one.file.sha256, "")
     how = one.how.value if one.how else "not taken yet"
-    return model, plain(one.file.path), format_bytes(one.file.size), how, plain(one.source)
+    return model, plain(one.file.path), format_bytes(one.file.size), how, plain(str(one.source))
 
 
 def _json(done: Adoption, models: dict[str, str], *, dry_run: bool) -> dict[str, object]:

@@ -48,8 +48,3 @@ def _noted(store: Store) -> Iterator[Pointer]:
         evidence = Path(note.use.evidence)
         if note.user == user and evidence.name == FILE and evidence.is_absolute() and evidence.is_file():
             yield Pointer(note.use.name, note.use.version, evidence.parent)
-
-
-def plain(text: object) -> str:
-    """Return a text without what a terminal would obey: names of files may hold anything."""
-    return "".join(one if one.isprintable() else "?" for one in str(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-ACTIONS = ("info", "path", "init", "gc", "pin", "unpin", "adopt")
+ACTIONS = ("info", "path", "init", "gc", "pin", "unpin", "adopt", "verify")
 """Every action, as the help lists them; each is the module `_cache_<action>` of this package."""
 
 EPILOG = """\

@@ -7,20 +7,26 @@ from typing import TYPE_CHECKING
 from modeldeps.store._store import Store
 
 if TYPE_CHECKING:
+    from modeldeps.store._adopt import How
     from modeldeps.store._claim import Claim
     from modeldeps.store._costs import Cost, Costs, is_here
+    from modeldeps.store._gather import Adopted, Adoption
     from modeldeps.store._gc import Swept
     from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
     from modeldeps.store._needs import KEEP_DAYS, UNSURE_DAYS, Judged, Rules
     from modeldeps.store._plan import Going, Plan
     from modeldeps.store._roots import Alive, Dead, Unsure, pin_of
+    from modeldeps.store._search import Source
     from modeldeps.store._usage import Usage
     from modeldeps.store._uses import Note, Use, plain
+    from modeldeps.store._verify import Expected, Finding, Item, Verdict, Verified
 
 __all__ = [
     "KEEP_DAYS",
     "UNSURE_DAYS",
+    "Adopted",
+    "Adoption",
     "Alive",
     "Berth",
     "Busy",
@@ -28,17 +34,24 @@ __all__ = [
     "Cost",
     "Costs",
     "Dead",
+    "Expected",
+    "Finding",
     "Going",
+    "How",
+    "Item",
     "Judged",
     "Landing",
     "Note",
     "Plan",
     "Rules",
+    "Source",
     "Store",
     "Swept",
     "Unsure",
     "Usage",
     "Use",
+    "Verdict",
+    "Verified",
     "Watch",
     "is_here",
     "pin_of",
@@ -48,6 +61,8 @@ __all__ = [
 _HOMES = {
     "KEEP_DAYS": "modeldeps.store._needs",
     "UNSURE_DAYS": "modeldeps.store._needs",
+    "Adopted": "modeldeps.store._gather",
+    "Adoption": "modeldeps.store._gather",
     "Alive": "modeldeps.store._roots",
     "Berth": "modeldeps.store._land",
     "Busy": "modeldeps.store._land",
@@ -55,16 +70,23 @@ _HOMES = {
     "Cost": "modeldeps.store._costs",
     "Costs": "modeldeps.store._costs",
     "Dead": "modeldeps.store._roots",
+    "Expected": "modeldeps.store._verify",
+    "Finding": "modeldeps.store._verify",
     "Going": "modeldeps.store._plan",
+    "How": "modeldeps.store._adopt",
+    "Item": "modeldeps.store._verify",
     "Judged": "modeldeps.store._needs",
     "Landing": "modeldeps.store._landing",
     "Note": "modeldeps.store._uses",
     "Plan": "modeldeps.store._plan",
     "Rules": "modeldeps.store._needs",
+    "Source": "modeldeps.store._search",
     "Swept": "modeldeps.store._gc",
     "Unsure": "modeldeps.store._roots",
     "Usage": "modeldeps.store._usage",
     "Use": "modeldeps.store._uses",
+    "Verdict": "modeldeps.store._verify",
+    "Verified": "modeldeps.store._verify",
     "Watch": "modeldeps.store._land",
     "is_here": "modeldeps.store._costs",
     "pin_of": "modeldeps.store._roots",

@@ -57,7 +57,7 @@ def _fill(
         target = folder / file.path
         is_here = _is_blob(target, file, find, stamps)
         if not is_here and not _trust.trusted(target, file.sha256, file.size, stamps):
-            _place(target, file, find, stamps)
+            place(target, file, find, stamps)
 
 
 def _is_blob(target: Path, file: File, find: Callable[[File], Path | None], stamps: _trust.Stamps) -> bool:
@@ -72,7 +72,7 @@ def _is_blob(target: Path, file: File, find: Callable[[File], Path | None], stam
     return True
 
 
-def _place(target: Path, file: File, find: Callable[[File], Path | None], stamps: _trust.Stamps) -> None:
+def place(target: Path, file: File, find: Callable[[File], Path | None], stamps: _trust.Stamps) -> None:
     """Put one file in its place by a rename, so that whoever has the old one open keeps it."""
     blob = find(file)
     if blob is None:
