@@ -71,9 +71,8 @@ class Multiplex(Session):
     """One connection; the answers come in any order and are held back, in bounds, until their turn."""
 
     def __init__(self, sock: socket.socket, route: Route, *, timeout: float) -> None:
-        super().__init__(used=False)
+        super().__init__(route, used=False)
         self._wire = Wire(sock, timeout=timeout)
-        self._route = route
         self._timeout = timeout
         self._streams: dict[int, _Stream] = {}
         self._order: deque[_Stream] = deque()
@@ -98,7 +97,7 @@ class Multiplex(Session):
 
     def again(self) -> Multiplex:
         """Begin a new order on the same connection."""
-        Session.__init__(self, used=True)
+        Session.__init__(self, self.route, used=True)
         return self
 
     @property
@@ -173,7 +172,7 @@ class Multiplex(Session):
         if self.asked or self.failed or self._closing or self._streams:
             self._wire.close()
         else:
-            each.client.keep_mux(self._route, self)
+            each.client.keep_mux(self.route, self)
 
     def _took(self, stream: _Stream, count: int) -> None:
         stream.taken += count

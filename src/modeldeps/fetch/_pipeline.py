@@ -28,9 +28,8 @@ class Pipeline(Session):
     """One connection; the answers come in the order of the requests."""
 
     def __init__(self, wire: Wire, route: Route, *, used: bool = False) -> None:
-        super().__init__(used=used)
+        super().__init__(route, used=used)
         self._wire = wire
-        self._route = route
         self._whole = True
 
     @property
@@ -68,7 +67,7 @@ class Pipeline(Session):
     def end(self, each: Each) -> None:
         """Keep the connection where nothing is on the way."""
         if self._whole and self._wire.clean and not (self.asked or self.failed):
-            each.client.keep(self._route, self._wire)
+            each.client.keep(self.route, self._wire)
         else:
             self._wire.close()
 

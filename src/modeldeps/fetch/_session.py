@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from modeldeps.fetch._each import Each
     from modeldeps.fetch._head import Head
     from modeldeps.fetch._redirects import Hop
+    from modeldeps.fetch._route import Route
     from modeldeps.fetch._transport import Block, Request
 
 _PART = 206
@@ -66,7 +67,9 @@ class Waiting:
 class Session:
     """What a pipeline and a multiplex have in common; any doubt ends it, and the rest is asked elsewhere."""
 
-    def __init__(self, *, used: bool) -> None:
+    def __init__(self, route: Route, *, used: bool) -> None:
+        self.route = route
+        """Where it leads; nothing that goes elsewhere may be asked on it."""
         self.answered = 0
         """Answers that it brought."""
         self.failed = False
@@ -141,17 +144,13 @@ class Session:
         while few and len(self.asked) + len(fresh) < self.window:
             request = waiting.peek()
             step = each.prepare(request) if request else None
-            if not isinstance(step, Step) or not self._is_same_way(step, fresh):
+            if not isinstance(step, Step) or step.asked.route != self.route:
                 break
             waiting.pop()
             fresh.append(step)
         self._began = self._began or time.monotonic()
         self.asked.extend(fresh)
         return bool(self.asked) and (not fresh or self._sent(fresh))
-
-    def _is_same_way(self, step: Step, fresh: list[Step]) -> bool:
-        before = fresh or self.asked
-        return not before or before[0].asked.route == step.asked.route
 
     def _sent(self, steps: list[Step]) -> bool:
         try:
@@ -172,7 +171,7 @@ class Session:
         return head
 
     def _redirected(self, each: Each, head: Head) -> SourceError | None:
-        """Learn where the first on the way is to be asked for; that is done when those behind it are heard."""
+        """Learn where the first on the way is to be asked for; those behind it are heard before."""
         step = self.asked[0]
         try:
             each.redirects.learn(step.request.url, step.hop.to(head.get("location")))
