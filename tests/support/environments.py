@@ -7,10 +7,7 @@ import shutil
 import time
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from releases import Release
 
 from modeldeps.environment import find
 from modeldeps.progress import Reporter
@@ -18,6 +15,10 @@ from modeldeps.store import Rules, Store
 from modeldeps.sync import ensure
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from releases import Release
+
     from modeldeps.environment import Pointer
 
 DAY = 86_400.0
@@ -32,8 +33,9 @@ class Environment:
     channel: Path
 
     def install(self, release: Release) -> Environment:
-        """Install a release's pointer package, and put its blobs into the channel."""
-        release.build(self.channel)
+        """Install a release's pointer package; its blobs are put into the channel, if they are not there."""
+        if not (self.channel / release.filename).exists():
+            release.build(self.channel)
         with zipfile.ZipFile(self.channel / release.filename) as wheel:
             wheel.extractall(self.site)
         return self

@@ -73,7 +73,10 @@ def acquire(path: Path) -> Lock | None:
         if _take(handle) and _is(path, handle):
             Holder.this().write(handle)
             return Lock(path, handle, proven=_refused_twice(path) and not is_network(path))
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and _is(path, handle):  # nobody can lock it here
+            with suppress(OSError):
+                path.unlink()
         os.close(handle)
         raise
     os.close(handle)

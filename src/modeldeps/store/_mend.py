@@ -13,6 +13,7 @@ from modeldeps.store._clone import clone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from io import FileIO
     from pathlib import Path
 
     from modeldeps.manifest import File
@@ -58,12 +59,17 @@ def _copy_readable(handle: int, scratch: Path, size: int) -> None:
         return
     with scratch.open("xb") as target, os.fdopen(os.dup(handle), "rb", buffering=0) as source:
         for offset in range(0, min(size, os.fstat(handle).st_size), BLOCK):
-            data = b""
-            with suppress(OSError):  # a bad place of the disk: this part comes from elsewhere
-                source.seek(offset)
-                data = source.read(min(BLOCK, size - offset))
             target.seek(offset)
-            target.write(data)
+            target.write(_block(source, offset, min(BLOCK, size - offset)))
+
+
+def _block(source: FileIO, offset: int, length: int) -> bytes:
+    """Return some bytes of a file; none of a bad place of the disk, whose part then comes from elsewhere."""
+    try:
+        source.seek(offset)
+        return source.read(length)
+    except OSError:
+        return b""
 
 
 def relink(paths: Iterable[Path], file: File, find: Callable[[File], Path | None], *, stamps: Stamps) -> None:

@@ -98,15 +98,19 @@ class Stamps:
                 text = stream.read(200)
         except OSError:
             return False
-        return mine.st_uid == user() and not mine.st_mode & 0o022 and text == _stamp(status)
+        if mine.st_uid != user() or mine.st_mode & 0o022:
+            return False
+        return text in {_stamp(status), _stamp(status, inode=False)}
 
     def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
         """Keep the stamp of a file that was just proved, where the folder can be written."""
         from modeldeps.files import write_atomically  # noqa: PLC0415 - load() needs it for no file that is sealed
+        from modeldeps.store._mounts import has_inodes  # noqa: PLC0415 - likewise
 
+        text = _stamp(status, inode=has_inodes(path))
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self._file(path, digest), _stamp(status), durable=False)
+            write_atomically(self._file(path, digest), text, durable=False)
         except OSError:
             return  # the price is to hash again next time
 
@@ -119,8 +123,10 @@ class Stamps:
         return self.folder / f"{digest[:32]}-{short_key(os.fsencode(path))}"
 
 
-def _stamp(status: os.stat_result) -> bytes:
-    parts = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def _stamp(status: os.stat_result, *, inode: bool = True) -> bytes:
+    """Return what tells a file from every other one; where inodes have no lasting numbers, without that."""
+    number = status.st_ino if inode else "-"
+    parts = (status.st_dev, number, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return " ".join(map(str, parts)).encode()
 
 
