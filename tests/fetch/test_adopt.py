@@ -6,14 +6,17 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fetching import file_of
+from fetching import Remember, fetch_one, file_of
 from stores import NAMED, looped, mounted, root_only
 
+from modeldeps.errors import StoreFullError, StoreReadOnlyError
+from modeldeps.fetch import fetch
 from modeldeps.store import Store, _adopt, _clone, _elsewhere, _lock, _mounts, _share, _trust
 from modeldeps.store._adopt import How
 
@@ -21,6 +24,25 @@ if TYPE_CHECKING:
     from modeldeps.manifest import File
 
 DATA = b"weights of a model" * 1000
+AT_ONCE = """
+import sys
+from pathlib import Path
+from modeldeps.fetch import fetch
+from modeldeps.manifest import File
+from modeldeps.progress import Reporter
+from modeldeps.store import Store
+folder, digest, size = sys.argv[1:4]
+file, store = File("model.onnx", int(size), digest), Store(Path(folder), elsewhere=True)
+print(fetch([file], store, channels=["http://127.0.0.1:9/"], reporter=Reporter()).bytes_fetched)
+"""
+KILLED = (
+    """
+import os, sys
+from modeldeps.store import _adopt
+setattr(_adopt, sys.argv[4], lambda *_: os._exit(9))
+"""
+    + AT_ONCE
+)
 
 
 @pytest.fixture
@@ -100,6 +122,92 @@ def test_a_file_whose_name_lies_is_not_taken(store: Store, hub: Path) -> None:
     assert not store.blob(file.sha256).exists()
     assert source.exists()
     assert list((store.root / "partial").iterdir()) == []
+
+
+def test_a_fetch_takes_what_is_here_before_it_asks_anybody(store: Store, hub: Path) -> None:
+    file = file_of(DATA)
+    put(hub, file.sha256)
+    fetched = fetch([file], store, channels=["http://127.0.0.1:9/"], reporter=Remember(), offline=True)
+    assert (fetched.bytes_fetched, fetched.blobs) == (0, {file.sha256: store.blob(file.sha256)})
+
+
+def test_a_fetch_asks_its_channels_where_what_is_here_is_wrong(
+    store: Store, hub: Path, tmp_path: Path
+) -> None:
+    file = file_of(DATA)
+    put(hub, file.sha256, DATA[:-1] + b"!")
+    folder = tmp_path / "channel" / "blobs" / "sha256" / file.sha256[:2]
+    folder.mkdir(parents=True)
+    put(folder, file.sha256)
+    assert fetch_one(file, store, (tmp_path / "channel").as_uri() + "/").bytes_fetched == len(DATA)
+
+
+def test_eight_processes_at_once_all_have_it_and_nobody_asks_the_network(store: Store, hub: Path) -> None:
+    file = file_of(DATA * 1000)
+    put(hub, file.sha256, DATA * 1000)
+    words = (str(store.root), file.sha256, str(file.size))
+    running = [
+        subprocess.Popen((sys.executable, "-c", AT_ONCE, *words), stdout=subprocess.PIPE) for _ in range(8)
+    ]
+    assert [one.communicate()[0].strip() for one in running] == [b"0"] * 8
+    assert store.find(file)
+    assert list((store.root / "partial").iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["replace", "flush_folder", "flush_file"])
+def test_a_kill_at_any_moment_leaves_the_owner_s_file_and_a_good_store(
+    store: Store, hub: Path, moment: str
+) -> None:
+    file = file_of(DATA)
+    source = put(hub, file.sha256)
+    before = facts(source)
+    words = (str(store.root), file.sha256, str(file.size), moment)
+    assert subprocess.run((sys.executable, "-c", KILLED, *words), check=False).returncode == 9
+    assert facts(source) == before
+    assert source.read_bytes() == DATA
+    blob = store.find(file) or store.adopt_known(file)
+    assert blob is not None
+    assert blob.read_bytes() == DATA
+    assert facts(source) == before
+
+
+@pytest.mark.parametrize("call", ["link", "fsync"])
+def test_where_sharing_fails_the_bytes_are_copied(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    source = put(tmp_path, "weights.bin")
+    inode = source.stat().st_ino
+    real = os.fsync
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(31, "Too many links")
+
+    def fail_for_the_owner_s(handle: int) -> None:
+        if os.fstat(handle).st_ino == inode:
+            raise OSError(5, "Input/output error")
+        real(handle)
+
+    monkeypatch.setattr(os, call, refuse if call == "link" else fail_for_the_owner_s)
+    assert take(store, source, file_of(DATA)) is How.COPY
+
+
+@root_only
+def test_a_full_disk_is_told_and_leaves_nothing(hub: Path) -> None:
+    file = file_of(DATA * 100)
+    put(hub, file.sha256, DATA * 100)
+    with mounted("size=1m") as folder:
+        store = Store(folder / "store", elsewhere=True)
+        with pytest.raises(StoreFullError):
+            store.adopt_known(file)
+        assert list((store.root / "partial").iterdir()) == []
+
+
+@root_only
+def test_a_store_that_can_t_be_written_is_told(hub: Path) -> None:
+    file = file_of(DATA)
+    put(hub, file.sha256)
+    with mounted("size=1m,ro") as folder, pytest.raises(StoreReadOnlyError):
+        Store(folder / "store", elsewhere=True).adopt_known(file)
 
 
 @pytest.mark.parametrize("make", ["link", "folder", "pipe", "short"])

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fetching import Remember, file_of
+from fetching import Remember, fetch_one, file_of
 from stores import NAMED, keep
 
-from modeldeps.store import Expected, Store, Verdict, _trust
+from modeldeps.store import Expected, Store, Verdict, _lock, _mend, _trust
 
 if TYPE_CHECKING:
+    from blob_server import BlobServer
+
     from modeldeps.manifest import File
     from modeldeps.store import Verified
 
@@ -178,6 +180,60 @@ def test_a_file_that_can_t_be_read_is_told(
     found = verify(store)
     assert verdicts(found) == [("unreadable", file.sha256)]
     assert found.findings[0].reason == "Input/output error"
+
+
+def test_only_the_wrong_chunk_of_a_blob_travels_again(store: Store, server: BlobServer, data: bytes) -> None:
+    file = file_of(data, chunk=1 << 16)
+    server.add(data, file.sha256)
+    fetch_one(file, store, server.url)
+    sent = server.sent
+    rot(store.blob(file.sha256), at=1_000_000)
+    assert verdicts(verify(store)) == [("wrong", file.sha256)]
+    assert not store.restore(file, [])
+    assert fetch_one(file, store, server.url).bytes_fetched == 1 << 16
+    assert server.sent == sent + (1 << 16)
+    assert store.blob(file.sha256).read_bytes() == data
+    assert verify(store).findings == ()
+
+
+def test_what_can_be_read_of_a_blob_on_a_bad_disk_does_not_travel_again(
+    store: Store, server: BlobServer, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = file_of(data, chunk=1 << 16)
+    server.add(data, file.sha256)
+    fetch_one(file, store, server.url)
+    _trust.distrust(store.blob(file.sha256), file.sha256, store._stamps)
+    rot(store.blob(file.sha256), seal_stays=False)
+    whole = _mend._block
+    monkeypatch.setattr(_mend, "clone", lambda source, target: source < 0 and target.exists())
+    monkeypatch.setattr(
+        _mend, "_block", lambda source, at, length: whole(source, at, length) if at != 1 << 20 else b""
+    )
+    assert not store.restore(file, [])
+    assert fetch_one(file, store, server.url).bytes_fetched <= (1 << 20) + (1 << 16)
+    assert store.blob(file.sha256).read_bytes() == data
+
+
+def test_a_right_copy_of_a_model_mends_its_blob(store: Store, tmp_path: Path) -> None:
+    file = keep(store, DATA, tmp_path)
+    copy = tmp_path / "copy"
+    copy.write_bytes(DATA)
+    rot(store.blob(file.sha256), seal_stays=False)
+    assert store.restore(file, [tmp_path / "gone", copy])
+    assert store.find(file) == store.blob(file.sha256)
+    assert not store.blob(file.sha256).samefile(copy)
+
+
+def test_a_blob_that_somebody_is_landing_is_not_seeded(store: Store, data: bytes, tmp_path: Path) -> None:
+    file = file_of(data, chunk=1 << 16)
+    keep(store, data, tmp_path)
+    lock = _lock.acquire(store._layout.lock(file.sha256))
+    assert lock is not None
+    assert not store.restore(file, [])
+    lock.release()
+    assert not (store.root / "partial" / file.sha256).exists()
+    assert not store.restore(file, [])
+    assert (store.root / "partial" / file.sha256).stat().st_size == len(data)
 
 
 def test_scratch_of_a_killed_process_is_no_finding(store: Store, tmp_path: Path) -> None:
