@@ -14,7 +14,7 @@ from modeldeps.digest import sha256_bytes, sha256_file
 from modeldeps.errors import FileChangedError
 from modeldeps.manifest import Chunk, File, Manifest, Variant, dump, parse
 from modeldeps.progress import Reporter
-from modeldeps.publish import build_release
+from modeldeps.publish import _safetensors, build_release
 from modeldeps.publish._chunks import OWN, PIECE, WHOLE, digest_file, plan_chunks
 from modeldeps.publish._onnx import survey_file
 
@@ -95,6 +95,26 @@ def test_a_tensor_that_changes_moves_its_own_chunks_and_no_others(tmp_path: Path
     old = _chunks(write(tmp_path / "old.onnx", model))
     model.graph.initializer[1].raw_data = np.random.default_rng(9).bytes(4 * 40_000)
     assert _moved(old, _chunks(write(tmp_path / "new.onnx", model))) == 4 * 40_000
+
+
+@given(st.lists(st.integers(2_000, 60_000), min_size=4, max_size=20), st.integers(0, 2**32))
+def test_a_tensor_moves_little_more_than_itself(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    tensors = {f"t{index}": random.bytes(length) for index, length in enumerate(lengths)}
+    changed = f"t{seed % len(lengths)}"
+    folder, found = tmp_path_factory.mktemp("tensors"), []
+    for content in (tensors, {**tensors, changed: random.bytes(len(tensors[changed]))}):
+        path = tensor_files.write(folder / "m.safetensors", tensor_files.safetensors(content))
+        cuts = plan_chunks(path.stat().st_size, _safetensors.tensors(path))
+        digest, chunks = digest_file(path, cuts, Reporter())
+        found.append(chunks or (Chunk(0, path.stat().st_size, digest),))
+    length = len(tensors[changed])
+    if length >= OWN[0][1] and len(found[1]) > 1:
+        assert _moved(*found) == length
+    else:
+        assert _moved(*found) <= length + 4 * (32 << 10)
 
 
 def test_a_tensor_keeps_its_digest_when_only_its_name_changes(tmp_path: Path) -> None:
