@@ -62,6 +62,7 @@ class Run:
         self._busy: dict[str, tuple[Task, Watch]] = {}
         self._window = window
         self._changes = 0
+        self._looked = 0.0
         self._threads: list[threading.Thread] = []
         self._finisher = Finisher(self)
 
@@ -92,11 +93,16 @@ class Run:
 
     def _admit(self) -> None:
         """Open as many files as may be open at once."""
-        while self._waiting and len(self.active) < self._window and self.error is None:
+        most = self._window
+        while self._waiting and max(len(self.active), len(self._busy)) < most and self.error is None:
             self._open(self._waiting.popleft(), None)
 
     def _look(self) -> None:
-        """See how other processes get on; what they leave is ours."""
+        """See how other processes get on, now and then; what they leave is ours."""
+        now = time.monotonic()
+        if now < self._looked + LOOK:
+            return
+        self._looked = now
         for task, watch in list(self._busy.values()):
             self._open(task, watch)
 
@@ -152,8 +158,13 @@ class Run:
             count = wanted - len(self._threads) if todo and self.error is None else 0
         for _ in range(count):
             thread = threading.Thread(target=work, args=[self], name="modeldeps-fetch", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no more threads are to be had; those that there are do the work
+                if not self._threads:
+                    raise
+                return
             self._threads.append(thread)
-            thread.start()
 
     def next_order(self) -> Order | None:
         """Wait for something to do; None when there is nothing more."""

@@ -56,7 +56,7 @@ def _bring_small(run: Run, first: Order) -> None:
 
 def _requests(run: Run, first: Order, orders: deque[_Delivery]) -> Iterator[Request]:
     """Ask for one small file after another, as long as there are some and the source does well."""
-    yield orders[0].request()
+    yield orders[0].request
     place = first.place
     assert place is not None  # noqa: S101 - such an order does not come here
     while True:
@@ -66,7 +66,7 @@ def _requests(run: Run, first: Order, orders: deque[_Delivery]) -> Iterator[Requ
         if order is None:
             return
         orders.append(_Delivery(run, order))
-        yield orders[-1].request()
+        yield orders[-1].request
 
 
 class _Delivery:
@@ -81,9 +81,10 @@ class _Delivery:
         self._round = order.round
         self._came = 0
         self._over = False
+        self.request = self._request()
+        """What is to be asked for."""
 
-    def request(self) -> Request:
-        """Return what is to be asked for."""
+    def _request(self) -> Request:
         start, end = self._claims[0].position, self._claims[-1].end
         if self._place.host.ranged is False:
             return Request(self._place.url)
@@ -92,7 +93,7 @@ class _Delivery:
     def bring(self) -> None:
         """Ask, and take what comes."""
         try:
-            answer: Body | SourceError = transport(self._place.url).open(self.request())
+            answer: Body | SourceError = transport(self._place.url).open(self.request)
         except SourceError as error:
             answer = error
         self.receive(answer)
@@ -140,7 +141,7 @@ class _Delivery:
 
     def _head(self, body: Body) -> None:
         """Look at what comes before it does. Raises RefusedError."""
-        host, size, asked = self._place.host, self._task.file.size, self.request()
+        host, size, asked = self._place.host, self._task.file.size, self.request
         if body.size not in (None, size):
             raise RefusedError(self._place.url, f"it has {body.size} bytes, the manifest says {size}")
         with self._run.turn:

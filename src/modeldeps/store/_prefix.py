@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 
 from modeldeps.digest import BLOCK, new_hash
 
@@ -38,9 +39,14 @@ class Prefix:
         with self._turn:
             self._end = max(end, self._end)
             if self._thread is None and not self._closed:
-                self._thread = threading.Thread(target=self._run, name="modeldeps-sha256", daemon=True)
-                self._thread.start()
+                self._hire()
             self._turn.notify_all()
+
+    def _hire(self) -> None:
+        thread = threading.Thread(target=self._run, name="modeldeps-sha256", daemon=True)
+        with suppress(RuntimeError):  # no thread is to be had: `finish` does it
+            thread.start()
+            self._thread = thread
 
     def restart(self) -> None:
         """Forget everything: the bytes will come again."""
