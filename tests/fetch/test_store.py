@@ -226,14 +226,14 @@ def test_two_that_materialise_at_once_get_the_same_folder(
 ) -> None:
     file = keep(store, data, tmp_path)
     faster = Store(store.root)
-    place = _materialise._place
+    place = _materialise.place
 
     def late(target: Path, *rest: object) -> None:
-        monkeypatch.setattr(_materialise, "_place", place)
+        monkeypatch.setattr(_materialise, "place", place)
         faster.materialise([file], **NAMED)
         place(target, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_materialise, "_place", late)
+    monkeypatch.setattr(_materialise, "place", late)
     folder = store.materialise([file], **NAMED)
     assert [one.name for one in folder.parent.iterdir()] == [folder.name]
     assert (folder / file.path).read_bytes() == data

@@ -21,7 +21,7 @@ from modeldeps.errors import (
     StoreGoneError,
     StoreReadOnlyError,
 )
-from modeldeps.store import Store, _room
+from modeldeps.store import Store, _mounts, _room
 
 if TYPE_CHECKING:
     from blob_server import BlobServer
@@ -174,6 +174,21 @@ def test_blobs_and_models_may_each_lie_on_a_disk_of_their_own(tmp_path: Path, da
         assert (folder / one.path).stat().st_dev != store.blob(one.sha256).stat().st_dev
         assert store.materialised([one], **NAMED) == folder
         assert not any((store.root / "partial").iterdir())
+
+
+@root_only
+@pytest.mark.skipif(not shutil.which("mkfs.btrfs"), reason="mkfs.btrfs makes the disk")
+def test_a_disk_is_known_by_its_mount_point_where_its_number_is_nowhere(tmp_path: Path) -> None:
+    disk, folder = tmp_path / "disk", tmp_path / "a folder"
+    folder.mkdir()
+    with disk.open("wb") as stream:
+        stream.truncate(256 << 20)
+    subprocess.run(["mkfs.btrfs", "-q", str(disk)], check=True)
+    with looped(disk, folder):
+        subprocess.run(["btrfs", "-q", "subvolume", "create", str(folder / "sub")], check=True)
+        (folder / "sub" / "x").touch()
+        _mounts._mounts.cache_clear()
+        assert _mounts._kind(folder / "sub" / "x", _mounts._TABLE) == "btrfs"
 
 
 def test_times_in_the_future_or_before_1970_fool_nobody(
