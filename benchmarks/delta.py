@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import peers
-from figures import Aim, options, run, scratch
+from figures import Aim, chosen, options, run, scratch
 from interleave import Program
 from payload import Facts, publish, publish_hub, random_pieces, write_listing
 from servers import shaped
@@ -36,7 +36,7 @@ LINE = Line(0.05, 20e6, 250e6)
 
 def main() -> int:
     """Print the figures; 0 where the aims are met."""
-    words = options(__doc__, rounds=5, size=64).parse_args()
+    words = options(__doc__, rounds=5, size=1024).parse_args()
     with scratch(words) as folder:
         channel = folder / "channel"
         old, new = (publish(channel, f"model-{n}.onnx", pieces(words.size << 20, n)) for n in (1, 2))
@@ -48,7 +48,7 @@ def main() -> int:
             with shaped(channel, line, hub=hub) as site:
                 found = programs(folder, (old, new), site.url)
                 missed |= run(name, found, words, base=FULL, aims=AIMS)
-                print_bytes(found, site, new.size)
+                print_bytes(chosen(found, words.only), site, new.size)
             print()
     return missed
 
@@ -108,18 +108,16 @@ def zsync(folder: Path, versions: tuple[Facts, Facts], url: str) -> Found:
     return Program(words, None, peers.emptied(out), peers.holds(out / "out", versions[1].size))
 
 
-def print_bytes(found: Mapping[str, Found], site: Site, size: int) -> None:
+def print_bytes(found: Mapping[str, Program], site: Site, size: int) -> None:
     """Run each program once more and print the bytes and requests that it took."""
     for name, one in found.items():
-        if isinstance(one, Program):
-            one.prepare()
-            before = site.counts()
-            subprocess.run(
-                one.words, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **(one.environ or {})}
-            )
-            now = site.counts()
-            sent, asked = (now[key] - before[key] for key in ("bytes", "requests"))
-            print(f"{name:32} {sent:11} bytes, {sent / size:.4f} of the whole, {asked} requests")
+        one.prepare()
+        before = site.counts()
+        environ = {**os.environ, **(one.environ or {})}
+        subprocess.run(one.words, check=True, stdout=subprocess.DEVNULL, env=environ)
+        now = site.counts()
+        sent, asked = (now[key] - before[key] for key in ("bytes", "requests"))
+        print(f"{name:32} {sent:11} bytes, {sent / size:.4f} of the whole, {asked} requests")
 
 
 if __name__ == "__main__":

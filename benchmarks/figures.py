@@ -19,7 +19,7 @@ from peers import gather
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from interleave import Cost
+    from interleave import Cost, Program
     from peers import Found
 
 
@@ -76,15 +76,22 @@ def run(
     name: str, programs: Mapping[str, Found], words: argparse.Namespace, *, base: str, aims: Sequence[Aim]
 ) -> int:
     """Let programs take turns, print and record the figures; 0 where every aim is met."""
-    only = words.only.split(",")
-    there = {key: one for key, one in gather(programs).items() if any(word in key for word in only)}
-    costs = take_turns(there, rounds=words.rounds)
+    costs = take_turns(chosen(programs, words.only), rounds=words.rounds)
     print(f"{name}: {words.size} MiB, {words.rounds} rounds, medians; ratios are paired by round\n")
     report(costs, base=base if base in costs else next(iter(costs)))
     rows = {key: row(found) for key, found in costs.items()}
     return conclude(
         name, rows, [judge(one, costs) for one in aims if {one.of, one.against} <= set(costs)], words
     )
+
+
+def chosen(programs: Mapping[str, Found], only: str) -> dict[str, Program]:
+    """Return the programs that are there and whose names hold one of the words."""
+    there = gather(
+        {key: one for key, one in programs.items() if any(word in key for word in only.split(","))}
+    )
+    assert there, f"no program's name holds one of {only}"
+    return there
 
 
 def row(costs: Sequence[Cost]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import peers
-from figures import Aim, Outcome, conclude, options, scratch
+from figures import Aim, Outcome, chosen, conclude, options, scratch
 from payload import publish, publish_hub, random_pieces, write_listing
 from processes import start_
 from servers import shaped
@@ -42,10 +42,9 @@ def main() -> int:
         one = publish(channel, "model.onnx", random_pieces(words.size << 20, 7))
         write_listing(folder / "listing.json", [one])
         with shaped(channel, LINE, hub=publish_hub(channel, [one])) as site:
-            for name, program in peers.gather(programs(folder, one, site.url)).items():
-                if any(word in name for word in words.only.split(",")):
-                    rows[name] = {"bytes": killed(program, site, one.size) / one.size}
-                    print(f"{name:28} {rows[name]['bytes']:8.4f} of the size", flush=True)
+            for name, program in chosen(programs(folder, one, site.url), words.only).items():
+                rows[name] = {"bytes": killed(program, site, one.size) / one.size}
+                print(f"{name:28} {rows[name]['bytes']:8.4f} of the size", flush=True)
     aims = [Aim(name, "the size", MOST, "bytes") for name in rows if name.startswith("modeldeps")]
     return conclude("kills", rows, [Outcome(one, rows[one.of]["bytes"]) for one in aims], words)
 

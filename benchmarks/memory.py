@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import peers
-from figures import Aim, Outcome, conclude, options, scratch
+from figures import Aim, Outcome, chosen, conclude, options, scratch
 from interleave import Program
 from payload import publish, publish_hub, random_pieces, write_listing
 from servers import shaped
@@ -49,7 +49,7 @@ def main() -> int:
         rows: dict[str, dict[str, float]] = {}
         for name, line in LINES.items():
             with shaped(channel, line, hub=hub) as site:
-                found = peers.gather(programs(folder, one, site.url, name))
+                found = chosen(programs(folder, one, site.url, name), f"{words.only},{BARE}")
                 rows |= measure(found, words)
     return conclude("memory", rows, judged(rows), words)
 
@@ -75,10 +75,9 @@ def measure(programs: Mapping[str, Program], words: argparse.Namespace) -> dict[
     """Run each program some times, and print the median of its peak in MB."""
     rows = {}
     for name, one in programs.items():
-        if any(word in name for word in (*words.only.split(","), BARE)):
-            peaks = [peak(one) for _ in range(words.rounds)]
-            rows[name] = {"peak": statistics.median(peaks)}
-            print(f"{name:44} {rows[name]['peak']:8.1f} MB", flush=True)
+        peaks = [peak(one) for _ in range(words.rounds)]
+        rows[name] = {"peak": statistics.median(peaks)}
+        print(f"{name:44} {rows[name]['peak']:8.1f} MB", flush=True)
     return rows
 
 

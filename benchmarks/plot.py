@@ -39,13 +39,8 @@ PICTURES = {
         Panel("delta-line", "{size} MiB whose last 64 kB changed, on the same line", "wall", "s"),
     ],
     "bytes": [
-        Panel("processes", "bytes sent to 32 processes that want one file of {size} MiB, times its size", "bytes", ""),
-            "processes",
-            "bytes sent to 32 processes that want the same {size} MiB, as a multiple of it",
-            "bytes",
-            "",
-        ),
-        Panel("kills", "bytes sent for {size} MiB with nine kills, times its size", "bytes", ""),
+        Panel("processes", "bytes sent to 32 processes for {size} MiB, times the size", "bytes", ""),
+        Panel("kills", "bytes sent for {size} MiB with nine kills, times the size", "bytes", ""),
         Panel("memory", "most memory for {size} MiB", "peak", "MB"),
     ],
 }
