@@ -154,6 +154,20 @@ def test_bytes_that_are_altered_through_a_mapping_are_noticed(top: Path) -> None
     assert is_noticed(top)
 
 
+@pytest.mark.parametrize("kind", ["btrfs", "ext4", "xfs"])
+def test_they_are_noticed_on_each_file_system_whose_stamps_are_believed(tmp_path: Path, kind: str) -> None:
+    if not shutil.which(f"mkfs.{kind}"):
+        pytest.skip(f"mkfs.{kind} makes the disk")
+    disk, folder = tmp_path / "disk", Path(tempfile.mkdtemp())
+    with disk.open("wb") as stream:
+        stream.truncate(320 << 20)
+    subprocess.run([f"mkfs.{kind}", "-q", str(disk)], check=True)
+    with looped(disk, folder):
+        folder.chmod(0o755)
+        _shared.found(folder / "models", group=None)
+        assert is_noticed(folder / "models")
+
+
 def test_in_memory_where_a_mapping_leaves_no_trace_bytes_of_others_are_hashed_each_time() -> None:
     with mounted("size=64m,mode=755") as folder:
         _shared.found(folder / "models", group=None)
