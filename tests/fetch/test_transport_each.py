@@ -335,8 +335,10 @@ def test_an_order_that_is_given_up_lets_go_of_its_connection() -> None:
     closed = threading.Event()
 
     def talk(line: scripted.Line) -> None:
-        scripted.always(answer)(line)
-        closed.set()
+        try:
+            scripted.always(answer)(line)
+        finally:
+            closed.set()
 
     with scripted.scripted(talk) as server:
         answers = HttpTransport().open_each([Request(f"{server.url[:-1]}{path}") for path in FILES])

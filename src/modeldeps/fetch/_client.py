@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -97,6 +98,8 @@ class Client:
         self._settings = settings
         self._credentials = Credentials(settings.tokens)
         self._routes: dict[Origin, Route] = {}
+        self._contexts: dict[tuple[str, ...], ssl.SSLContext] = {}
+        self._lock = threading.Lock()
         self._pool: Pool[Wire] = Pool()
         self._muxes: Pool[Multiplex] = Pool()
 
@@ -185,9 +188,14 @@ class Client:
             exchange.wire.close()
 
     def _context(self, protocols: tuple[str, ...]) -> ssl.SSLContext:
-        return _trust_roots.context(
-            protocols, certificates=self._settings.certificates, client=self._settings.client_certificate
-        )
+        with self._lock:  # it takes 20 ms, once
+            if protocols not in self._contexts:
+                self._contexts[protocols] = _trust_roots.context(
+                    protocols,
+                    certificates=self._settings.certificates,
+                    client=self._settings.client_certificate,
+                )
+            return self._contexts[protocols]
 
 
 def _said(request: Request, hop: Hop) -> dict[str, str]:

@@ -27,7 +27,8 @@ def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a tab
         case ssl.SSLError():
             return RefusedError(url, f"no trusted connection: {_line(error)}")
         case TimeoutError():
-            return BrokenTransferError(url, str(error) if error.errno is None else "no connection in time")
+            words = str(error)
+            return BrokenTransferError(url, words if words.endswith("in time") else "no connection in time")
         case OSError():
             return BrokenTransferError(url, _line(error).lower())
         case ValueError():

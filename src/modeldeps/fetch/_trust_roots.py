@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 import sys
-from functools import lru_cache
 from pathlib import Path
 
 from modeldeps.errors import ConfigError, Problem
@@ -20,7 +19,6 @@ _PLACES = (
 """Where systems keep their bundle (Debian, Red Hat, SUSE, BSD), for a Python that was built elsewhere."""
 
 
-@lru_cache(maxsize=8)
 def context(
     protocols: tuple[str, ...], *, certificates: Path | None = None, client: Path | None = None
 ) -> ssl.SSLContext:
