@@ -78,8 +78,9 @@ def run(
     """Let programs take turns, print and record the figures; 0 where every aim is met."""
     costs = take_turns(chosen(programs, words.only), rounds=words.rounds)
     print(f"{name}: {words.size} MiB, {words.rounds} rounds, medians; ratios are paired by round\n")
-    report(costs, base=base if base in costs else next(iter(costs)))
-    rows = {key: row(found) for key, found in costs.items()}
+    against = base if base in costs else next(iter(costs))
+    report(costs, base=against)
+    rows = {key: row(found, costs[against]) for key, found in costs.items()}
     return conclude(
         name, rows, [judge(one, costs) for one in aims if {one.of, one.against} <= set(costs)], words
     )
@@ -87,17 +88,18 @@ def run(
 
 def chosen(programs: Mapping[str, Found], only: str) -> dict[str, Program]:
     """Return the programs that are there and whose names hold one of the words."""
-    there = gather(
-        {key: one for key, one in programs.items() if any(word in key for word in only.split(","))}
-    )
-    assert there, f"no program's name holds one of {only}"
+    words = only.split(",")
+    there = gather({key: one for key, one in programs.items() if any(word in key for word in words)})
+    if not there:
+        raise SystemExit(f"no program's name holds one of {only}; there are: {', '.join(programs)}")
     return there
 
 
-def row(costs: Sequence[Cost]) -> dict[str, float]:
-    """Return the medians."""
+def row(costs: Sequence[Cost], base: Sequence[Cost]) -> dict[str, float]:
+    """Return the medians of the seconds, and of the ratios to the base."""
     wall, cpu = (statistics.median(getattr(one, kind) for one in costs) for kind in ("wall", "cpu"))
-    return {"wall": wall, "cpu": cpu}
+    ratios = ratio(costs, base)
+    return {"wall": wall, "wall ratio": ratios[0], "cpu": cpu, "cpu ratio": ratios[1]}
 
 
 def judge(aim: Aim, costs: Mapping[str, Sequence[Cost]]) -> Outcome:
