@@ -1,0 +1,135 @@
+"""What the user set: environment variables, then the configuration files. Read here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from modeldeps._frozen import dataclass
+from modeldeps.config._places import config_file, default_cache, system_config_file
+from modeldeps.config._read import ENVIRONMENT, Reader
+from modeldeps.config._values import channel, connections, path
+from modeldeps.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from modeldeps.tokens import Token
+
+__all__ = [
+    "ENVIRONMENT",
+    "VARIABLES",
+    "Settings",
+    "channel_url",
+    "config_file",
+    "default_cache",
+    "settings",
+    "system_config_file",
+]
+
+VARIABLES = {
+    "MODELDEPS_ADOPT": "0: don't look for bytes in the caches of other tools before they are fetched",
+    "MODELDEPS_CACHE": "folder of the store",
+    "MODELDEPS_CERTIFICATES": "file or folder of certificates (PEM) that are trusted beside the system's",
+    "MODELDEPS_CHANNELS": "URLs or folders of channels, separated by spaces",
+    "MODELDEPS_CLIENT_CERTIFICATE": "certificate and key (PEM) in one file, shown to servers that ask",
+    "MODELDEPS_CONFIG": "the user's configuration file",
+    "MODELDEPS_CONNECTIONS": "connections to one source at most, 1 to 64",
+    "MODELDEPS_MIRRORS": "copies of channels that are asked for blobs first, separated by spaces",
+    "MODELDEPS_OFFLINE": "1: never use a network",
+    "MODELDEPS_PREFETCH": "0: fetch nothing while an installer builds a project",
+    "MODELDEPS_PROVIDER": "the execution provider that load() takes where the caller names none",
+    "MODELDEPS_STORES": "read-only stores, looked up first, separated as PATH is",
+    "MODELDEPS_SYSTEM_CONFIG": "the configuration file of the machine",
+    "MODELDEPS_TOKENS": "tokens by URL prefix, `URL=TOKEN`, separated by spaces",
+}
+"""Every environment variable that is read, and what it means."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user set, or the defaults."""
+
+    cache: Path
+    """Folder of the store that is written."""
+    stores: tuple[Path, ...] = ()
+    """Read-only stores, looked up first."""
+    channels: tuple[str, ...] = ()
+    """Channels, in the order in which they are asked; each a URL that ends with a slash."""
+    mirrors: tuple[str, ...] = ()
+    """Copies of channels that are asked for blobs before the channels are; as URLs that end with a slash."""
+    connections: int = 16
+    """Connections to one source at most."""
+    offline: bool = False
+    """Never use a network."""
+    prefetch: bool = True
+    """Fetch while an installer builds a project."""
+    provider: str = "auto"
+    """The execution provider that load() takes where the caller names none."""
+    adopt: bool = True
+    """Look for bytes in the caches of other tools before they are fetched."""
+    certificates: Path | None = None
+    """A file or folder of certificates that are trusted beside the system's."""
+    client_certificate: Path | None = None
+    """A file with the certificate and the key that are shown to servers that ask."""
+    tokens: tuple[Token, ...] = ()
+    """What is said to servers, by URL prefix."""
+
+
+def settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """
+    Return what the user set.
+
+    Raises ConfigError when the configuration file or a variable can't be read as what it should be.
+    """
+    variables = os.environ if environ is None else environ
+    read = Reader(variables, system=system_config_file(variables), user=config_file(variables))
+    found = Settings(
+        cache=read.one("cache", path) or default_cache(),
+        stores=read.several("stores", path, separator=os.pathsep),
+        channels=read.several("channels", channel, empty_counts=True),
+        mirrors=read.several("mirrors", channel, empty_counts=True),
+        connections=read.number("connections", connections) or Settings.connections,
+        offline=read.flag("offline", default=False),
+        prefetch=read.flag("prefetch", default=True),
+        provider=read.one("provider", str) or "auto",
+        adopt=read.flag("adopt", default=True),
+        certificates=read.one("certificates", path),
+        client_certificate=read.one("client-certificate", path),
+        tokens=_tokens(read),
+    )
+    read.check()
+    return found
+
+
+def _tokens(read: Reader) -> tuple[Token, ...]:
+    """Return the tokens of the variable, then those of the files."""
+    text, entries = read.variable("tokens") or "", read.table("tokens")
+    if not text and not entries:
+        return ()
+    from modeldeps.tokens import parse_entry, parse_variable  # noqa: PLC0415 - few need it
+
+    def said(pairs: str) -> tuple[Token, ...]:
+        return tuple(parse_variable(pairs))
+
+    def entry(prefix: str) -> Token:
+        return parse_entry(prefix, entries[prefix])
+
+    variable = read.each(said, "MODELDEPS_TOKENS", [text], read.wrong)
+    return (
+        *(one for several in variable for one in several),
+        *read.each(entry, "tokens", entries, read.problems("tokens")),
+    )
+
+
+def channel_url(text: str) -> str:
+    """
+    Return a channel in its one spelling: an absolute URL with a slash at its end; a folder becomes `file://`.
+
+    Raises ConfigError: no folder can have that name.
+    """
+    try:
+        return channel(text)
+    except ValueError as error:
+        raise ConfigError(f"the channel {text!r}", [Problem("", str(error))]) from None
