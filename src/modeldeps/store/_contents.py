@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from modeldeps.digest import is_sha256
 from modeldeps.store._trust import user
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 _SCRATCH = re.compile(r"\.([0-9a-f]{16}|.+\.\d+\.[0-9a-f]{8})\.tmp")
 """Names that files have until they are whole."""
+_is_digest = re.compile("[0-9a-f]{64}").fullmatch
 _HALF = 32
 """Digits of a digest that the name of a stamp begins with."""
 
@@ -99,11 +99,9 @@ def blobs(layout: Layout) -> Iterator[Blob]:
     """Yield every blob; what vanishes meanwhile, or can't be read, is left out."""
     for folder in _listed(layout.blobs):
         for one in _listed(folder.path):
-            name = one.name
-            if is_sha256(name) and (status := _status(one)) and stat.S_ISREG(status.st_mode):
-                yield Blob(
-                    name, status.st_size, status.st_ctime, status.st_nlink, status.st_ino, status.st_uid
-                )
+            if _is_digest(one.name) and (status := _status(one)) and stat.S_ISREG(status.st_mode):
+                size, changed, links = status.st_size, status.st_ctime, status.st_nlink
+                yield Blob(one.name, size, changed, links, status.st_ino, status.st_uid)
 
 
 def contents(layout: Layout, layers: Sequence[Layout] = ()) -> Contents:
