@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 MAX_HEAD = 1 << 20
 """Bytes of requests that may wait unanswered on one connection."""
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
-_WORDS = {200: "OK", 206: "Partial Content", 404: "Not Found", 416: "Range Not Satisfiable"}
+_WORDS = {200: "OK", 206: "Partial Content", 302: "Found", 404: "Not Found", 416: "Range Not Satisfiable"}
 
 
 @dataclass(frozen=True)

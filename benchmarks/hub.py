@@ -31,7 +31,7 @@ class Hub:
     files: dict[str, tuple[str, int]]
     """Digest and size of each file by its name."""
     store: str = ""
-    """URL that objects of the chunk store are served below; the hub's own address where empty."""
+    """URL that files and the chunk store are served below, as by a CDN; the hub's own address where empty."""
     runs: dict[str, list[Run]] = field(default_factory=dict)
     """What each blob is made of in the chunk store, by its digest."""
 
@@ -74,7 +74,10 @@ class Hub:
         if repo == XET:
             headers["X-Xet-Hash"] = digest
             headers["X-Xet-Refresh-Route"] = f"{own}/api/models/{XET}/xet-read-token/{COMMIT}"
-        return file_answer(Path(self.folder, "blobs", "sha256", digest[:2], digest), asked, headers)
+        target = f"blobs/sha256/{digest[:2]}/{digest}"
+        if self.store:
+            return Answer(302, {**headers, "Location": f"{self.store}/{target}"})
+        return file_answer(Path(self.folder, target), asked, headers)
 
     def _chunks(self, version: str, digest: str, headers: dict[str, str], store: str) -> Answer:
         """Say which chunks of which objects make a range of a file."""
