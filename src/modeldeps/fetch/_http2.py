@@ -122,8 +122,7 @@ class Multiplex(Session):
         stream = self._now = self._order.popleft()
         self._useful = time.monotonic()
         with _words():
-            if not stream.ended and not stream.error:
-                self._h2.increment_flow_control_window(FIRST_WINDOW, stream.number)
+            self._widen(FIRST_WINDOW, stream)
             while stream.head is None:
                 if stream.error:
                     raise WireError(stream.error)
@@ -153,7 +152,7 @@ class Multiplex(Session):
         if stream is None:
             return
         self._streams.pop(stream.number, None)
-        if stream.ended or stream.error:
+        if stream.ended or stream.error or self._closing:
             return
         try:
             with _words():
@@ -176,11 +175,16 @@ class Multiplex(Session):
 
     def _took(self, stream: _Stream, count: int) -> None:
         stream.taken += count
-        if stream.taken >= _CREDIT and not stream.ended and not stream.error:
+        if stream.taken >= _CREDIT:
             with _words():
-                self._h2.increment_flow_control_window(stream.taken, stream.number)
-                stream.taken = 0
+                self._widen(stream.taken, stream)
                 self._flush()
+            stream.taken = 0
+
+    def _widen(self, count: int, stream: _Stream) -> None:
+        """Let more of an answer come."""
+        if not (stream.ended or stream.error or self._closing):  # h2 says nothing more after a GOAWAY
+            self._h2.increment_flow_control_window(count, stream.number)
 
     def _pump(self) -> None:
         """Take what the server says next. Raises OSError, WireError, TimeoutError."""
@@ -190,7 +194,7 @@ class Multiplex(Session):
             raise EndedError
         for event in self._h2.receive_data(bytes(data)):
             self._note(event)
-        if self._credit >= _CREDIT:
+        if self._credit >= _CREDIT and not self._closing:
             self._h2.increment_flow_control_window(self._credit)
             self._credit = 0
         self._flush()
