@@ -100,6 +100,22 @@ def test_a_right_file_without_seal_is_told_and_sealed(store: Store, tmp_path: Pa
     assert verify(store).findings == ()
 
 
+def test_a_linked_blob_whose_owner_made_another_link_is_proved_under_all_its_names(
+    store: Store, tmp_path: Path
+) -> None:
+    file, source = file_of(DATA), tmp_path / "weights.bin"
+    source.write_bytes(DATA)
+    store.gather([source], [file], reporter=Remember())
+    folder = store.materialise([file], **NAMED)
+    (tmp_path / "again").hardlink_to(source)
+    if not source.samefile(store.blob(file.sha256)):
+        pytest.skip("nothing is shared by hard links here")
+    assert verdicts(verify(store)) == [("proved", file.sha256)]
+    for path in (store.blob(file.sha256), folder / file.path):
+        assert _trust.known(path, file.sha256, file.size, store._stamps)
+    assert source.stat().st_mode & 0o200
+
+
 @pytest.mark.parametrize("size", [0, 5, len(DATA) + 1])
 def test_a_file_of_another_length_is_wrong(store: Store, tmp_path: Path, size: int) -> None:
     file = keep(store, DATA, tmp_path)

@@ -97,6 +97,8 @@ def execute(args: argparse.Namespace) -> int:
         talk.end()
     if not wanted and not args.all:
         say("no model is installed here, so nothing is wanted; `--all` takes every file of a folder")
+    elif wanted and not done.adopted and not done.missing:
+        say("the store has all that models need")
     _tell(done, models, args)
     return 0
 

@@ -93,14 +93,18 @@ class Stamps:
     def known(self, path: Path, status: os.stat_result, digest: str) -> bool:
         """Tell whether this very file was proved, and not touched since."""
         try:
-            with self._file(path, digest).open("rb") as stream:
-                mine = os.fstat(stream.fileno())
-                text = stream.read(200)
+            handle = os.open(f"{self.folder}{os.sep}{_stamp_name(path, digest)}", _OPEN)
         except OSError:
             return False
+        try:
+            mine, text = os.fstat(handle), os.read(handle, 200)
+        except OSError:
+            return False
+        finally:
+            os.close(handle)
         if mine.st_uid != user() or mine.st_mode & 0o022:
             return False
-        return text in {_stamp(status), _stamp(status, inode=False)}
+        return text == _stamp(status) or text == _stamp(status, inode=False)
 
     def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
         """Keep the stamp of a file that was just proved, where the folder can be written."""
@@ -110,17 +114,18 @@ class Stamps:
         text = _stamp(status, inode=has_inodes(path))
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self._file(path, digest), text, durable=False)
+            write_atomically(self.folder / _stamp_name(path, digest), text, durable=False)
         except OSError:
             return  # the price is to hash again next time
 
     def forget(self, path: Path, digest: str) -> None:
         """Drop the stamp of a file that was found wrong. Raises OSError."""
-        self._file(path, digest).unlink(missing_ok=True)
+        (self.folder / _stamp_name(path, digest)).unlink(missing_ok=True)
 
-    def _file(self, path: Path, digest: str) -> Path:
-        """Return where the stamp of a file lies; one blob may have several copies."""
-        return self.folder / f"{digest[:32]}-{short_key(os.fsencode(path))}"
+
+def _stamp_name(path: Path, digest: str) -> str:
+    """Return the name of a file's stamp; one blob may have several copies."""
+    return f"{digest[:32]}-{short_key(os.fsencode(path))}"
 
 
 def _stamp(status: os.stat_result, *, inode: bool = True) -> bytes:

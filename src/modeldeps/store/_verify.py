@@ -239,11 +239,23 @@ class _Crew:
         """Look at a file, and once more before it is called wrong; None where it is gone."""
         finding = self._look(item, buffer, self._tell)
         if finding is None or finding.verdict in {Verdict.RIGHT, Verdict.PROVED}:
+            self._stamp_names(item)
             return finding
         finding = self._look(item, buffer, self._tell_nobody)
         if finding is not None and finding.verdict is Verdict.WRONG:
             self._distrust(item)
         return finding
+
+    def _stamp_names(self, item: Item) -> None:
+        """Let what is known of a right file be known of its other names too."""
+        stamps = self._verifier.stamps
+        for path in item.names:
+            with suppress(OSError):
+                status = os.lstat(path)
+                if not _trust.known(path, item.digest, item.size, stamps) and stamps.known(
+                    item.path, status, item.digest
+                ):
+                    stamps.remember(path, status, item.digest)
 
     def _distrust(self, item: Item) -> None:
         """Let nobody use a wrong file; where its digest is not known, by a time that no seal has."""
