@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from modeldeps import errors
 from modeldeps.cli._main import COMMANDS, parser
 from modeldeps.config import VARIABLES
+from modeldeps.config._table import _KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +107,7 @@ def _use(action: argparse.Action) -> str:
 
 def settings_page() -> str:
     """Return the page of the settings."""
-    keys = ["cache", "stores", "channels", "offline", "prefetch", "provider"]
+    keys = sorted(_KEYS - {"tokens"})
     lines = [
         "# Settings",
         "",
@@ -115,7 +116,7 @@ def settings_page() -> str:
         "`modeldeps/config.toml` in the first of `XDG_CONFIG_DIRS` (most often `/etc/xdg`) that has it, or below",
         "`/Library/Application Support` or `%PROGRAMDATA%`, or where `MODELDEPS_SYSTEM_CONFIG` says. The keys of both are",
         f"{', '.join(f'`{key}`' for key in keys)}, with the meaning of the variables below (`channels` and `stores` are",
-        "arrays of texts).",
+        'arrays of texts), and the table `tokens`: tokens by URL prefix, each a text or `{ env = "NAME" }`.',
         "",
         "| variable | meaning |",
         "|---|---|",

@@ -50,10 +50,10 @@ class Body:
     """The bytes in order, in blocks of at most MAX_BLOCK; raises SourceError when the source stops."""
     close: Callable[[], None] = _nothing
     """Let go of the connection or the file; what was not read yet is not read."""
-    end: int | None = None
-    """Offset after the last byte that this body brings, or None where the source did not say."""
     round_trip: float | None = None
     """Seconds that the source needed for an answer, or None where nobody knows."""
+    end: int | None = None
+    """Offset after the last byte that this body brings, or None where the source did not say."""
 
     def __enter__(self) -> Self:
         return self
