@@ -4,12 +4,11 @@ import os
 import ssl
 import subprocess
 import sys
-import threading
-from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import blob_server
 import pytest
+import scripted
 import trustme
 
 from modeldeps.errors import NotFoundError, RefusedError, UnreachableError, redact
@@ -102,25 +101,18 @@ def test_a_pipe_does_not_hang_the_reader(tmp_path: Path) -> None:
 
 def test_https_is_read_where_the_certificate_is_trusted_and_nowhere_else(tmp_path: Path) -> None:
     authority = trustme.CA()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), blob_server.Handler)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    server.blobs = blob_server.BlobServer(blobs={"/page": b"secure"})  # type: ignore[attr-defined]
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"https://127.0.0.1:{server.server_address[1]}/page"
-    with pytest.raises(UnreachableError, match=r"no trusted connection: .*certificate verify failed"):
-        read_url(url, limit=10)
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    code = f"from modeldeps.fetch import read_url; print(read_url({url!r}, limit=10))"
-    trusting = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=trusting, capture_output=True, text=True, check=True
-    )
+    with scripted.scripted(scripted.always(scripted.ok(b"secure")), context) as server:
+        with pytest.raises(UnreachableError, match=r"no trusted connection: .*certificate verify failed"):
+            read_url(server.url, limit=10)
+        code = f"from modeldeps.fetch import read_url; print(read_url({server.url!r}, limit=10))"
+        trusting = {**os.environ, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=trusting, capture_output=True, text=True, check=True
+        )
     assert done.stdout == "b'secure'\n"
-    server.shutdown()
-    server.server_close()
 
 
 def test_a_proxy_of_the_environment_is_asked_with_its_own_credentials(

@@ -51,12 +51,18 @@ class NotFoundError(SourceError):
 class RefusedError(SourceError):
     """A source answered in a way that asking again won't change."""
 
+    def __init__(self, url: str, reason: str, *, advice: str = "") -> None:
+        super().__init__(url, reason)
+        self.advice = advice
+        """What helps, where that is known; a hint of the error that lists all sources."""
+
 
 class DeniedError(RefusedError):
     """A source wants to know who asks, or does not serve it to who asked."""
 
     def __init__(self, url: str, answer: str, *, sent: str) -> None:
-        super().__init__(url, f"{answer}; it was sent {sent}")
+        advice = "set a token for its URL in MODELDEPS_TOKENS or under [tokens], or name its host in ~/.netrc"
+        super().__init__(url, f"{answer}; it was sent {sent}", advice=advice)
         self.sent = sent
         """Which kind of credential was sent, in words; no secret."""
 
@@ -83,8 +89,9 @@ class UnreachableError(ModelDepsError):
 def _hint(failures: Sequence[SourceError]) -> str:
     if not failures:
         return "run `modeldeps sync` in the project that names its channels, or set MODELDEPS_CHANNELS"
-    if any(isinstance(one, DeniedError) for one in failures):
-        return "set a token for its URL in MODELDEPS_TOKENS or under [tokens], or name its host in ~/.netrc"
+    for one in failures:
+        if isinstance(one, RefusedError) and one.advice:
+            return one.advice
     if any(isinstance(one, BrokenTransferError) for one in failures):
         return "`modeldeps doctor` tells which channels can be reached"
     return "ask the owner of the channel to publish it again, or name another one in MODELDEPS_CHANNELS"

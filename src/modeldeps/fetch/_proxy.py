@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_ADVICE = "name an http:// proxy in http_proxy or https_proxy, or the source's host in no_proxy"
+
+
 @dataclass(frozen=True)
 class Proxy:
     """An HTTP proxy."""
@@ -34,11 +37,13 @@ class Proxy:
             plain, authorization = split_credentials(plain)
             origin = Origin.of(plain)
         except ValueError:
-            raise RefusedError(url, "its proxy is no URL that can be asked") from None
+            raise RefusedError(url, "its proxy is no URL that can be asked", advice=_ADVICE) from None
         if origin.scheme != "http" or not origin.host:
             what = "SOCKS" if origin.scheme.startswith("socks") else origin.scheme
             raise RefusedError(
-                url, f"its proxy {redact(plain)} speaks {what}; only proxies of http:// are supported"
+                url,
+                f"its proxy {redact(plain)} speaks {what}; only proxies of http:// are supported",
+                advice=_ADVICE,
             )
         return cls(origin, authorization)
 

@@ -10,6 +10,10 @@ from http import HTTPStatus
 from modeldeps.errors import BrokenTransferError, RefusedError, SourceError
 from modeldeps.fetch._head import LyingError, WireError
 
+_CERTIFICATES = (
+    "ask the owner of the source about its certificate, or name its authority in MODELDEPS_CERTIFICATES"
+)
+
 
 def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a table
     """Turn what a connection raised into an error of ours; the text of theirs may hold tokens."""
@@ -23,7 +27,8 @@ def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a tab
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError() | BrokenPipeError():
             return BrokenTransferError(url, "the connection was closed before the end")
         case ssl.SSLCertVerificationError():
-            return RefusedError(url, f"no trusted connection: certificate verify failed: {_verdict(error)}")
+            reason = f"no trusted connection: certificate verify failed: {_verdict(error)}"
+            return RefusedError(url, reason, advice=_CERTIFICATES)
         case ssl.SSLError():
             return RefusedError(url, f"no trusted connection: {_line(error)}")
         case TimeoutError():
@@ -38,12 +43,8 @@ def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a tab
 
 
 def _verdict(error: ssl.SSLCertVerificationError) -> str:
-    """Return what is wrong with a certificate, and the setting that helps where nobody known signed it."""
-    words = ascii(getattr(error, "verify_message", "") or _line(error))[1:-1][:200]
-    help_ = (
-        "; MODELDEPS_CERTIFICATES names further authorities" if "issuer" in words or "self" in words else ""
-    )
-    return f"{words}{help_}"
+    """Return what is wrong with a certificate."""
+    return ascii(getattr(error, "verify_message", "") or _line(error))[1:-1][:200]
 
 
 def _line(error: Exception) -> str:
