@@ -383,10 +383,18 @@ def test_a_shared_store_may_be_a_read_only_layer(alice: User, tmp_path: Path) ->
     assert [one.name for one in (tmp_path / "mine").iterdir()] == ["stamps"]
 
 
-def test_a_use_by_one_user_is_seen_by_whoever_frees_space(alice: User, bob: User) -> None:
+FREE = "print(len(store.collect(Rules(time.time() + 1e6, keep=0)).plan.going))"
+
+
+def test_what_one_user_uses_another_does_not_free(top: Path, alice: User, bob: User) -> None:
     alice.run(PUT)
-    assert Store(alice.root / MEMBERS / str(ALICE))._layout.roots == alice.root / "roots"
-    bob.run("assert store._layout.roots == store.root.parent.parent / 'roots'")
+    bob = User(bob.number, bob.root, umask=0o077)
+    bob.run(ASK + "_roots.note(store._layout, used_by_a_pin(file))")
+    assert alice.run(FREE) == "0"
+    assert blob_of(alice).exists()
+    bob.run(f"import shutil; shutil.rmtree({str(top / 'roots' / str(BOB))!r})")
+    assert alice.run(FREE) == "1"
+    assert not blob_of(alice).exists()
 
 
 def test_making_a_store_shared_again_mends_its_rights_and_keeps_what_it_holds(top: Path, alice: User) -> None:

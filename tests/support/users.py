@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,7 +21,9 @@ sys.path.insert(0, {support!r})
 from fetching import Remember, fetch_one, file_of
 from modeldeps.config import Settings
 from modeldeps.errors import StoreError
-from modeldeps.store import Store, _lock, _materialise, _mounts, _prepare, _shared, _trust
+from modeldeps.store import Rules, Store, Use, _lock, _roots, _trust
+def used_by_a_pin(file):
+    return Use("pin", "", "", *NAMED.values(), "", {{file.sha256: file.size}})
 NAMED = dict(name="digits", version="2.1.0", variant="fp32")
 def work():  # import all that is needed, while it can be read
     with tempfile.TemporaryDirectory() as folder:
@@ -30,6 +33,8 @@ def work():  # import all that is needed, while it can be read
         store.materialise([file_of(b"x" * 10)], **NAMED)
         _trust.Stamps(Path(folder) / "stamps").remember(place, os.lstat(place), "x")
         _lock.Holder.this()
+        _roots.note(store._layout, used_by_a_pin(file_of(b"x" * 10)))
+        store.collect(Rules(time.time() + 1e9, keep=0))
         for data, chunk in ((b"y" * 10, 4), (b"y" * 10, 0)):
             file = file_of(data, chunk=chunk)
             place = Path(folder) / "blobs" / "sha256" / file.sha256[:2] / file.sha256
@@ -85,7 +90,9 @@ class User:
         )
         pipe = subprocess.PIPE
         words = [sys.executable, "-W", "error", "-c", code + lines]
-        return subprocess.Popen(words, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+        nothing = {"HOME": "/", "MODELDEPS_CONFIG": os.devnull, "MODELDEPS_SYSTEM_CONFIG": os.devnull}
+        environ = {**os.environ, **nothing}
+        return subprocess.Popen(words, text=True, env=environ, stdin=pipe, stdout=pipe, stderr=pipe)
 
     def run(self, lines: str) -> str:
         """Run lines; return what they print."""

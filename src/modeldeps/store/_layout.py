@@ -93,8 +93,7 @@ class Layout:
 
     def model(self, name: str, version: str, variant: str, files: Iterable[File]) -> Path:
         """Return the folder of a materialised model; other bytes or other names give another folder."""
-        listing = json.dumps(sorted((file.path, file.sha256) for file in files))
-        return self.models / name / version / f"{variant}-{short_key(listing.encode())}"
+        return self.models / name / version / model_key(variant, files)
 
     def text(self) -> str:
         """Return what the `layout` file says; nothing where there is none, or one that can't be read."""
@@ -127,6 +126,12 @@ class Layout:
         from modeldeps.store._prepare import prepare  # noqa: PLC0415
 
         prepare(self)
+
+
+def model_key(variant: str, files: Iterable[File]) -> str:
+    """Return the name of the folder of a materialised variant; other bytes or other names give another."""
+    listing = json.dumps(sorted((file.path, file.sha256) for file in files))
+    return f"{variant}-{short_key(listing.encode())}"
 
 
 def places(root: Path, *, own: bool) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from modeldeps._frozen import dataclass
 from modeldeps.digest import BLOCK
 from modeldeps.manifest import File
 from modeldeps.store import _trust
-from modeldeps.store._layout import Layout, places
+from modeldeps.store._layout import Layout, model_key, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -139,13 +139,18 @@ class Store:
         return Watch([Layout(one).partial / file.sha256 for one in stores], reporter)
 
     def berth(
-        self, file: File, *, advance: Callable[[int], None] | None = None, alone: bool = False
+        self,
+        file: File,
+        *,
+        advance: Callable[[int], None] | None = None,
+        alone: bool = False,
+        prepared: bool = False,
     ) -> Berth | Busy | None:
         """
         Return the right to land a blob, who has it, or None where it is there by now.
 
-        `advance` hears of bytes that are there, or no longer; `alone` waits for nobody. Raises
-        StoreFullError, StoreReadOnlyError and StoreFailedError.
+        `advance` hears of bytes that are there, or no longer; `alone` waits for nobody; `prepared` saves
+        another look at the layout. Raises StoreFullError, StoreReadOnlyError and StoreFailedError.
         """
         from modeldeps.store import _land  # noqa: PLC0415
 
@@ -157,7 +162,8 @@ class Store:
             return any(_trust.trusted(Layout(one).blob(file.sha256), *named) for one in self.peers)
 
         with self.writing(file.size):
-            self._layout.prepare()
+            if not prepared or not self._layout.partial.is_dir():
+                self._layout.prepare()
             return _land.claim(self._layout, file, landed=landed, advance=advance, alone=alone)
 
     def writing(self, needed: int = 0) -> AbstractContextManager[None]:
@@ -307,9 +313,10 @@ class Store:
 
         Most often this costs one `stat` a file; a file without seal and stamp is hashed.
         """
-        folders = [layout.model(name, version, variant, files) for layout in self._layouts()]
+        relative = f"{name}{os.sep}{version}{os.sep}{model_key(variant, files)}"
         for tell in (_trust.known, _trust.trusted):
-            for folder in folders:
+            for layout in self._layouts():
+                folder = layout.models / relative
                 if all(tell(folder / one.path, one.sha256, one.size, self._stamps) for one in files):
                     return folder
         return None
