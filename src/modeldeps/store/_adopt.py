@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
     Tell: TypeAlias = Callable[[int], None] | None
 
-_OPEN = (os.O_RDWR if os.name == "nt" else os.O_RDONLY) | getattr(
-    os, "O_BINARY", 0
-)  # Windows flushes no reader
+_OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _OPEN |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -159,13 +157,21 @@ def _open(source: Path) -> IO[bytes] | None:
     try:
         if not stat.S_ISREG(os.lstat(source).st_mode):  # a device is not even opened
             return None
-        stream = os.fdopen(os.open(source, _OPEN), "rb", buffering=0)
+        stream = os.fdopen(_handle(source), "rb", buffering=0)
     except OSError:
         return None
     if stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         return stream
     stream.close()
     return None
+
+
+def _handle(source: Path) -> int:
+    """Open a file for reading; on Windows, if that may be, so that it can be flushed. Raises OSError."""
+    if os.name == "nt":
+        with suppress(OSError):
+            return os.open(source, _OPEN | os.O_RDWR)
+    return os.open(source, _OPEN)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _OPEN |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # neither a link nor a pipe is a blob
+
+
+LARGE = 16 << 20
+"""Bytes of a file that is hashed before the small ones, so that no thread ends long after the others."""
 
 
 class Verdict(Enum):
@@ -120,15 +125,26 @@ class Verifier:
 
     def verify(self) -> Verified:
         """Hash every file once, however many names it has."""
-        items = sorted(self._items(), key=lambda item: -item.size)
-        size = sum(item.size for item in items)
-        self.reporter.begin(f"hashing {len(items)} files", total=size)
+        count, size, large = self._survey()
+        self.reporter.begin(f"hashing {count} files", total=size)
+        crew = _Crew(self)
         try:
-            crew = _Crew(self)
-            findings = sorted([*crew.look(items), *self._missing()], key=lambda one: str(one.item.path))
+            small = (item for item in self._items() if item.size < LARGE)
+            findings = [*crew.look(chain(large, small)), *self._missing()]
         finally:
             self.reporter.end()
-        return Verified(len(items), size, tuple(findings), crew.copies)
+        findings.sort(key=lambda one: str(one.item.path))
+        return Verified(count, size, tuple(findings), crew.copies)
+
+    def _survey(self) -> tuple[int, int, list[Item]]:
+        """Return number and bytes of all files, and the large ones, the largest first."""
+        count = size = 0
+        large = []
+        for item in self._items():
+            count, size = count + 1, size + item.size
+            if item.size >= LARGE:
+                large.append(item)
+        return count, size, sorted(large, key=lambda item: -item.size)
 
     def _items(self) -> Iterator[Item]:
         """Yield the blobs, then the files of models that are none under another name."""
@@ -201,7 +217,7 @@ def _size(path: Path) -> int:
 
 
 class _Crew:
-    """Threads that hash files, the largest first."""
+    """Threads that hash files."""
 
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
