@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,28 @@ class Finisher:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._pool: ThreadPoolExecutor | None = None
+        self._waiting: deque[Task] = deque()
+        self._running = 0
         self._folders: set[Path] = set()
 
     def add(self, task: Task) -> None:
         """Take over a file whose bytes are all there; called under the run's `turn`."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="modeldeps-finish")
-        self._pool.submit(self._finish, task)
+        self._waiting.append(task)
+        if self._running < THREADS:
+            self._running += 1
+            self._pool.submit(self._work)
+
+    def _work(self) -> None:
+        """End one file after another."""
+        while True:
+            with self._run.turn:
+                if not self._waiting:
+                    self._running -= 1
+                    return
+                task = self._waiting.popleft()
+            self._finish(task)
 
     def _finish(self, task: Task) -> None:
         run = self._run
@@ -63,6 +79,8 @@ class Finisher:
 
     def close(self) -> None:
         """Wait for what is being brought to disk; bring the names to disk. Raises StoreError."""
+        with self._run.turn:
+            self._waiting.clear()
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         self._run.store.flush(self._folders)

@@ -17,6 +17,8 @@ SEGMENT = 16 << 20
 """Bytes that one request asks for, about."""
 SMALL = 1 << 20
 """Bytes of a file that is asked for together with others."""
+SMALL_CONNECTIONS = 8
+"""Connections that bring small files, many on the way over each."""
 IDLE = 1.0
 """Seconds until a thread looks again, if nobody wakes it."""
 
@@ -44,20 +46,35 @@ def choose(active: Sequence[Task], now: float) -> tuple[Order | None, float]:
             task.state = State.LOOKING
             return Order(task), 0.0
         place = task.place() if task.state is State.READY else None
-        if place is None or place.host.active >= place.host.limit:
+        if place is None or place.host.active >= _limit(task, place):
             continue
         if place.host.rests_until > now:
             pause = min(pause, place.host.rests_until - now)
             continue
-        if order := order_for(task, place):
-            return order, 0.0
+        order = order_for(task, place)
+        if order is not None:
+            return _connected(order), 0.0
         asked.append((task, place))
-    return next(filter(None, (_half(*one) for one in asked)), None), pause
+    half = next(filter(None, (_half(*one) for one in asked)), None)
+    return (_connected(half) if half else None), pause
+
+
+def _connected(order: Order) -> Order:
+    """Count the connection that an order is going to use; whoever carries it out gives it back."""
+    if order.place is not None:
+        order.place.host.active += 1
+    return order
+
+
+def _limit(task: Task, place: Place) -> int:
+    return min(place.host.limit, SMALL_CONNECTIONS) if task.is_small else place.host.limit
 
 
 def order_for(task: Task, place: Place) -> Order | None:
     """Return an order for what nobody brings yet of a file."""
     landing = _landing(task)
+    if task.is_small:
+        task.state = State.COMING
     if place.host.ranged is False:
         claims = tuple(landing.take_all())
     else:
@@ -67,16 +84,16 @@ def order_for(task: Task, place: Place) -> Order | None:
 
 
 def small_for(active: Sequence[Task], place: Place) -> Order | None:
-    """Return an order for the next small file of which nothing is here, from the same source."""
+    """Return an order for the next small file from the same source, for a connection that there is."""
     for task in active:
-        if task.state is State.READY and is_small(task):
+        if task.state is State.READY and task.is_small:
             found = task.place()
             if found is not None and found.host is place.host and (order := order_for(task, found)):
                 return order
     return None
 
 
-def is_small(task: Task) -> bool:
+def can_be_small(task: Task) -> bool:
     """Tell whether a file may be asked for together with others: it is short, and all of it is missing."""
     return task.file.size <= SMALL and _landing(task).kept == 0
 
@@ -89,7 +106,6 @@ def _half(task: Task, place: Place) -> Order | None:
 
 
 def _order(task: Task, place: Place, claims: tuple[Claim, ...]) -> Order:
-    place.host.active += 1
     return Order(task, place, claims, place.round)
 
 

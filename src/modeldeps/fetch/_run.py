@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, DigestError, SourceError
 from modeldeps.fetch._finish import Finisher
-from modeldeps.fetch._orders import Order, choose
+from modeldeps.fetch._orders import Order, can_be_small, choose
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import pause_words
 from modeldeps.fetch._task import Place, State, Task
@@ -48,8 +48,9 @@ class Run:
         """Where the files go."""
         self.reporter = reporter
         """Who hears of it."""
-        self.turn = threading.Condition()
-        """Held by whoever looks at or changes what is below."""
+        lock = threading.RLock()
+        self.turn = threading.Condition(lock)
+        """Held by whoever looks at or changes what is below; threads without an order wait for it."""
         self.active: list[Task] = []
         """Files that are open, in order."""
         self.error: BaseException | None = None
@@ -61,6 +62,8 @@ class Run:
         self._waiting = deque(tasks)
         self._busy: dict[str, tuple[Task, Watch]] = {}
         self._window = window
+        self._news = threading.Condition(lock)
+        self._is_prepared = False
         self._changes = 0
         self._looked = 0.0
         self._threads: list[threading.Thread] = []
@@ -76,7 +79,7 @@ class Run:
                 self._staff()
                 with self.turn:
                     if seen == self._changes or self._busy:
-                        self.turn.wait(LOOK if self._busy else IDLE)
+                        self._news.wait(LOOK if self._busy else IDLE)
         finally:
             self._end()
         if self.error is not None:
@@ -84,8 +87,13 @@ class Run:
 
     def wake(self) -> None:
         """Let everybody look again; called under `turn`."""
-        self._changes += 1
         self.turn.notify_all()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Let the calling thread look again."""
+        self._changes += 1
+        self._news.notify()
 
     def _is_over(self) -> bool:
         with self.turn:
@@ -110,7 +118,8 @@ class Run:
         """Take the right to land a file, or watch who has it."""
         file = task.file
         alone = watch is not None and not watch.patient()
-        found = self.store.berth(file, advance=self.reporter.advance, alone=alone)
+        found = self.store.berth(file, advance=self.reporter.advance, alone=alone, prepared=self._is_prepared)
+        self._is_prepared = True
         if isinstance(found, Busy):
             watch = watch or self.store.watch(file, self.reporter)
             self._busy[file.sha256] = task, watch
@@ -134,7 +143,7 @@ class Run:
             return
         with self.turn:
             task.state = State.NEW
-            self.wake()
+            self.turn.notify()
 
     def prepare(self, task: Task) -> None:
         """Look at what an earlier run left, and at what blobs of this machine have. Raises StoreError."""
@@ -143,11 +152,11 @@ class Run:
             task.berth.landing.resume()
         self.store.copy_known(task.berth.landing)
         with self.turn:
-            task.state = State.READY
+            task.state, task.is_small = State.READY, can_be_small(task)
             self.check_full(task)
             if task.state is State.READY and task.place() is None:
                 self.stop(task.error())
-            self.wake()
+            self.turn.notify(1 if task.is_small else len(self._threads))
 
     def _staff(self) -> None:
         """Start threads while there is more to do than threads to do it."""
@@ -189,7 +198,7 @@ class Run:
             for task in tasks:
                 task.state = State.DONE
                 self.active.remove(task)
-            self.wake()
+            self._tell()
 
     def failed(self, task: Task, place: Place, error: Exception, *, began: int, came: int) -> None:
         """Draw the consequences of a request that failed after `came` bytes; called under `turn`."""
@@ -256,12 +265,14 @@ class Run:
         until = time.monotonic() + GRACE
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        self._finisher.close()
         for _, watch in self._busy.values():
             watch.end()
-        for task in self.active:
-            if task.berth is not None:
-                task.berth.leave()
+        try:
+            self._finisher.close()
+        finally:
+            for task in self.active:
+                if task.berth is not None:
+                    task.berth.leave()
 
 
 def _same(place: Place, error: DigestError) -> bool:

@@ -25,6 +25,8 @@ class State(enum.Enum):
     """Somebody looks."""
     READY = enum.auto()
     """Bytes may come."""
+    COMING = enum.auto()
+    """All that lacks is being brought over one connection, after or before other small files."""
     FULL = enum.auto()
     """All bytes are there; they are being proved and published."""
     DONE = enum.auto()
@@ -45,6 +47,8 @@ class Place:
     """Why it is asked no more for this file."""
     round: int = 0
     """Failures that were counted; requests that began before the last one fail for the same cause."""
+    gained: int = 0
+    """Bytes that it brought since the last failure and that were missing before."""
 
     def why_not(self) -> SourceError | None:
         """Return why this place can't be asked, or None where it can."""
@@ -73,11 +77,17 @@ class Task:
     """Bytes that came, lost ones counted too."""
     wrong: DigestError | None = None
     """The first source that served other bytes."""
+    is_small: bool = False
+    """It is asked for together with others: it is short, and nothing of it is here."""
+    _last: Place | None = None
 
     def place(self) -> Place | None:
         """Return where it is to be asked for now, or None where nobody is left."""
-        fit = [one for one in self.places if one.why_not() is None]
-        return min(fit, key=lambda one: one.host.slow, default=None)
+        last = self._last
+        if last is None or last.host.is_doubtful or last.why_not() is not None:
+            fit = [one for one in self.places if one.why_not() is None]
+            self._last = min(fit, key=lambda one: one.host.is_doubtful, default=None)
+        return self._last
 
     def has_other(self, place: Place) -> bool:
         """Tell whether there is another place that is not known to be slow."""

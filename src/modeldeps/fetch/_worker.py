@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, DigestError, ModelDepsError, RefusedError, SourceError
 from modeldeps.fetch._open import transport
-from modeldeps.fetch._orders import Order, is_small, small_for
+from modeldeps.fetch._orders import Order, can_be_small, small_for
+from modeldeps.fetch._task import State
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._transport import Request
 
@@ -32,10 +33,16 @@ def work(run: Run) -> None:
 def _carry_out(run: Run, order: Order) -> None:
     if order.place is None:
         run.prepare(order.task)
-    elif is_small(order.task):
-        _bring_small(run, order)
-    else:
-        _Delivery(run, order).bring()
+        return
+    try:
+        if order.task.is_small:
+            _bring_small(run, order)
+        else:
+            _Delivery(run, order).bring()
+    finally:
+        with run.turn:
+            order.place.host.active -= 1
+            run.turn.notify()
 
 
 def _bring_small(run: Run, first: Order) -> None:
@@ -128,7 +135,6 @@ class _Delivery:
         self._over = True
         run, task = self._run, self._task
         with run.turn:
-            self._place.host.active -= 1
             task.travelled += self._came
             if error is not None:
                 run.failed(task, self._place, error, began=self._round, came=self._came)
@@ -136,8 +142,11 @@ class _Delivery:
                 self._place.patience.failures = 0
             for claim in self._claims:  # only now may others have them: a liar is known as one
                 claim.release()
+            if task.state is State.COMING:
+                task.state, task.is_small = State.READY, can_be_small(task)
             run.check_full(task)
-            run.wake()
+            if error is not None:
+                run.wake()
 
     def _head(self, body: Body) -> None:
         """Look at what comes before it does. Raises RefusedError."""
@@ -149,8 +158,10 @@ class _Delivery:
             whole = ranged and (body.start, body.end) != (asked.start, asked.end or body.end)
             if ranged:
                 host.ranged = not whole
+            before = host.limit
             host.hear(body)
-            self._run.wake()
+            if host.limit != before:
+                self._run.wake()
         if whole:
             self._take_over()
 

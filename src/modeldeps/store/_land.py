@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -186,6 +187,8 @@ def _part(folder: Path, digest: str, *, shared: bool) -> tuple[Path, int]:
     """Open the part file of a blob: the one that an earlier run left, or a new one that nobody else knows."""
     if shared:
         path = folder / digest
+        with suppress(FileExistsError):
+            return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644)
         if _mine(path):
             return path, os.open(path, _FLAGS | _SAFE, 0o644)
         path.unlink(missing_ok=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _PLAIN |= getattr(os, "O_BINARY", 0)
+_KEEPING: dict[int, bool] = {}
+"""By the number of a file system: a lock there keeps others out."""
 _BYTE = 1 << 30
 """The byte that Windows locks; it lies far behind the words, since nobody else can read a locked one."""
 
@@ -72,7 +74,7 @@ def acquire(path: Path) -> Lock | None:
     try:
         if _take(handle) and _is(path, handle):
             Holder.this().write(handle)
-            return Lock(path, handle, proven=_refused_twice(path) and not is_network(path))
+            return Lock(path, handle, proven=_keeps_out(path, os.fstat(handle).st_dev))
     except BaseException as error:
         if isinstance(error, OSError) and _is(path, handle):  # nobody can lock it here
             with suppress(OSError):
@@ -103,11 +105,11 @@ def _open(path: Path) -> int:
     of others (proc_sys_fs(5), protected_regular). A handle that only reads can lock as well.
     """
     for _ in range(100):
-        for flags in (os.O_RDWR, os.O_RDONLY, os.O_RDWR | os.O_CREAT | os.O_EXCL):
+        for flags in (os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_RDWR, os.O_RDONLY):
             try:
                 return _let_all_wait(os.open(path, flags | _PLAIN, 0o666), is_new=bool(flags & os.O_CREAT))
             except PermissionError:  # noqa: PERF203 - three tries
-                if flags != os.O_RDWR:
+                if flags == os.O_RDONLY:
                     raise
             except (FileNotFoundError, FileExistsError):
                 continue  # it is not there, or no longer, or by now
@@ -128,6 +130,13 @@ def _is(path: Path, handle: int) -> bool:
         return os.path.samestat(os.lstat(path), os.fstat(handle))
     except OSError:
         return False
+
+
+def _keeps_out(path: Path, device: int) -> bool:
+    """Tell whether a lock on this file system does keep others out; found out once for each."""
+    if device not in _KEEPING:
+        _KEEPING[device] = _refused_twice(path) and not is_network(path)
+    return _KEEPING[device]
 
 
 def _refused_twice(path: Path) -> bool:
