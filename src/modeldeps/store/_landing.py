@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import ContradictionError, DigestError
-from modeldeps.files import flush_file, flush_folder, replace
+from modeldeps.files import flush_file, make_folder, replace
 from modeldeps.store import _extents
 from modeldeps.store._at import write_all
 from modeldeps.store._claim import Claim
+from modeldeps.store._ebb import Ebb
 from modeldeps.store._pieces import Pieces
 from modeldeps.store._prefix import Prefix
 from modeldeps.store._spans import Spans
@@ -54,9 +56,10 @@ class Landing:
         self._old = Spans()
         """What an earlier run left and no digest proved yet."""
         self._sources: dict[int, set[str]] = {}
-        """Who sent the bytes of a chunk that is not proved yet, by its offset; of the file, where there are none."""
+        """Who sent the bytes of a chunk that is not proved yet, by its offset; of the file, where it has none."""
         self._claims: list[Claim] = []
         self._prefix = Prefix(handle, file.size)
+        self._ebb = Ebb(handle, path)
         self._closing = False
 
     @property
@@ -69,7 +72,8 @@ class Landing:
     def is_full(self) -> bool:
         """Every byte is written, every chunk is proved, and nobody is at it any more."""
         with self._turn:
-            return not self._claims and self._written.covers(0, self.file.size)
+            over = all(one.is_over for one in self._claims)
+            return over and self._written.covers(0, self.file.size)
 
     def resume(self) -> None:
         """Hash what an earlier run left, and keep what is, or may be, right. Raises OSError."""
@@ -101,7 +105,7 @@ class Landing:
         """Return the right to write the first range that nobody has or writes, of about `limit` bytes."""
         with self._turn:
             gap = next(iter(self._gaps()), None)
-            if gap is None or (self.sequential and self._claims):
+            if gap is None or (self.sequential and any(not one.is_over for one in self._claims)):
                 return None
             return self._claim(gap[0], min(gap[1], self._pieces.end(gap[0] + limit)))
 
@@ -120,6 +124,17 @@ class Landing:
             longest.end = middle
             return self._claim(middle, end)
 
+    def overtake(self, is_late: Callable[[Claim], bool]) -> Claim | None:
+        """Return the right to write what somebody who is late did not write yet, or None."""
+        with self._turn:
+            for one in self._claims:
+                if not one.is_done and not one.writing and not self.sequential and is_late(one):
+                    end, one.end = one.end, one.position
+                    claim = self._claim(one.position, end)
+                    claim.overtaken = one.overtaken + 1
+                    return claim
+        return None
+
     def _gaps(self) -> list[tuple[int, int]]:
         busy = Spans(self._written)
         for one in self._claims:
@@ -134,8 +149,10 @@ class Landing:
     def reserve(self, claim: Claim, most: int) -> int:
         """Return how many bytes a claim may write now: one chunk's at most, and none at its end."""
         with self._turn:
-            end = min(claim.position + most, claim.end, self.bounds(claim.position)[1])
-            claim.reserved = max(claim.position, end)
+            if self._closing or claim.is_done:
+                return 0
+            claim.reserved = min(claim.position + most, claim.end, self.bounds(claim.position)[1])
+            claim.writing = True
             return claim.reserved - claim.position
 
     def put(self, claim: Claim, data: memoryview) -> None:
@@ -147,7 +164,24 @@ class Landing:
             claim.position += len(data)
             if not self._pieces:
                 self._follow()
+            is_due = self._ebb.is_due(len(data))
         self._advance(len(data))
+        if is_due:
+            self._flush(self._ebb.flush)
+
+    def _flush(self, flush: Callable[[], None]) -> None:
+        """
+        Bring to disk what was written. Raises OSError, and all of it is missing then.
+
+        After a flush that failed the system takes what it could not write for written: memory would
+        show bytes that the disk never had, and the next flush would find nothing wrong.
+        """
+        try:
+            flush()
+        except OSError:
+            with suppress(OSError):
+                self.restart()
+            raise
 
     def bounds(self, place: int) -> tuple[int, int]:
         """Return where the chunk that holds a byte begins and ends; the file, where there are none."""
@@ -264,9 +298,9 @@ class Landing:
         The folder that is returned is to be flushed before anybody is told.
         """
         seal(self.path, self.file.sha256, handle=self._handle)
-        flush_file(self._handle)
+        self._flush(lambda: flush_file(self._handle))
         proved = os.fstat(self._handle)
-        _make_folder(blob.parent)
+        make_folder(blob.parent)
         if os.name == "nt":
             self.close()
         replace(self.path, blob)
@@ -285,18 +319,11 @@ class Landing:
         """Let go of the file, as soon as nobody writes to it any more."""
         with self._turn:
             self._closing = True
-            if self._claims or self._handle < 0:
+            if any(one.writing for one in self._claims) or self._handle < 0:
                 return
             handle, self._handle = self._handle, -1
         self._prefix.close()
         os.close(handle)
-
-
-def _make_folder(folder: Path) -> None:
-    """Make a folder whose own name is on disk too."""
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        flush_folder(folder.parent)
 
 
 def _block(handle: int) -> int:

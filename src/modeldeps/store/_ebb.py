@@ -1,0 +1,61 @@
+"""When the bytes of a part file are brought to disk while more still come."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from modeldeps.files import flush_file, flush_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEAST = 1 << 20
+"""Bytes that are worth a flush."""
+FIRST = 0.1
+"""Seconds until the first flush, and between two at least."""
+SHARE = 0.1
+"""Of the time that a fetch took so far; it may pass before the next flush."""
+LONGEST = 5.0
+"""Seconds between two flushes, unless they take long."""
+REST = 2.0
+"""How many times as long as a flush took the next one waits at least."""
+
+
+class Ebb:
+    """
+    Flush a part file now and then, so that a power cut takes little of what came.
+
+    The system writes bytes down soon after they came, but where they lie it may write down as late as
+    half a minute after (xfs and btrfs; ext4 after five seconds): until then they are lost with it.
+    """
+
+    def __init__(self, handle: int, path: Path) -> None:
+        self._handle = handle
+        self._path = path
+        self._fresh = 0
+        self._began = 0.0
+        self._next = 0.0
+        self._is_named = False
+
+    def is_due(self, count: int) -> bool:
+        """Count bytes that were written; tell whether who wrote them is to flush. Not for two at once."""
+        self._fresh += count
+        now = time.monotonic()
+        if not self._began:
+            self._began, self._next = now, now + FIRST
+        if now < self._next or self._fresh < LEAST:
+            return False
+        self._fresh, self._next = 0, float("inf")
+        return True
+
+    def flush(self) -> None:
+        """Bring to disk what was written, and with it, once, the name of the part file. Raises OSError."""
+        since = time.monotonic()
+        flush_file(self._handle)
+        if not self._is_named:
+            flush_folder(self._path.parent)
+            self._is_named = True
+        now = time.monotonic()
+        share = min(LONGEST, SHARE * (now - self._began))
+        self._next = now + max(FIRST, share, REST * (now - since))
