@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING
 from modeldeps.errors import BrokenTransferError, DigestError, ModelDepsError, RefusedError, SourceError
 from modeldeps.fetch._open import transport
 from modeldeps.fetch._orders import Order, can_be_small, small_for
-from modeldeps.fetch._task import State
 from modeldeps.fetch._pace import SlowError
+from modeldeps.fetch._task import State
 from modeldeps.fetch._transport import Request
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from modeldeps.fetch._run import Run
     from modeldeps.fetch._transport import Body
+    from modeldeps.store import Claim
 
 
 def work(run: Run) -> None:
@@ -87,6 +89,8 @@ class _Delivery:
         self._claims = order.claims
         self._round = order.round
         self._came = 0
+        self._gained = 0
+        self._began = 0.0
         self._over = False
         self.request = self._request()
         """What is to be asked for."""
@@ -99,6 +103,7 @@ class _Delivery:
 
     def bring(self) -> None:
         """Ask, and take what comes."""
+        self._begin()
         try:
             answer: Body | SourceError = transport(self._place.url).open(self.request)
         except SourceError as error:
@@ -108,6 +113,7 @@ class _Delivery:
     def receive(self, answer: Body | SourceError) -> None:
         """Take an answer, and draw the consequences."""
         error: Exception | None = None
+        self._begin()
         try:
             if isinstance(answer, SourceError):
                 raise answer
@@ -120,6 +126,12 @@ class _Delivery:
             error = self._disk(caught)
         finally:
             self.give_back(error)
+
+    def _begin(self) -> None:
+        """Let others take over what does not come, unless it is a part of more."""
+        if not self._began and len(self._claims) == 1:
+            self._claims[0].begin(time.monotonic())
+        self._began = self._began or time.monotonic()
 
     def _disk(self, error: OSError) -> Exception:
         try:
@@ -136,10 +148,12 @@ class _Delivery:
         run, task = self._run, self._task
         with run.turn:
             task.travelled += self._came
-            if error is not None:
-                run.failed(task, self._place, error, began=self._round, came=self._came)
-            elif self._came:
+            self._place.gained += self._gained
+            if error is not None and not run.stopped:
+                run.failed(task, self._place, error, began=self._round)
+            elif error is None and self._came:
                 self._place.patience.failures = 0
+                self._place.host.ended(self._came, time.monotonic() - self._began)
             for claim in self._claims:  # only now may others have them: a liar is known as one
                 claim.release()
             if task.state is State.COMING:
@@ -183,7 +197,7 @@ class _Delivery:
                 return
             self._count(len(block))
             self._bound(at + len(block))
-            _hand_out(memoryview(block), at, queue)
+            self._gained += _hand_out(memoryview(block), at, queue)
             at += len(block)
             if not queue:
                 return
@@ -205,6 +219,7 @@ class _Delivery:
     def _count(self, count: int) -> None:
         self._came += count
         with self._run.turn:
+            self._place.gained, self._gained = self._place.gained + self._gained, 0
             host, before = self._place.host, self._place.host.limit
             host.count(count)
             if host.limit != before:
@@ -214,8 +229,9 @@ class _Delivery:
             raise SlowError(self._place.url)
 
 
-def _hand_out(view: memoryview, at: int, queue: deque) -> None:  # type: ignore[type-arg]
-    """Write of a block what the first claims want; those that are done leave the queue."""
+def _hand_out(view: memoryview, at: int, queue: deque[Claim]) -> int:
+    """Write of a block what the first claims want, and return how much; those that are done leave the queue."""
+    gained = 0
     while queue:
         claim = queue[0]
         if claim.is_done:
@@ -223,8 +239,11 @@ def _hand_out(view: memoryview, at: int, queue: deque) -> None:  # type: ignore[
             continue
         skip = claim.position - at
         if skip >= len(view):
-            return
+            break
         used = claim.write(view[skip:])
+        gained += used
+        claim.moved = time.monotonic()
         view, at = view[skip + used :], at + skip + used
         if not claim.is_done:
-            return
+            break
+    return gained
