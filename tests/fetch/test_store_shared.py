@@ -253,19 +253,40 @@ def is_user(process: int, number: int) -> bool:
     return f"Uid:\t{number}\t" in Path(f"/proc/{process}/status").read_text()
 
 
-def test_what_lies_wrong_in_one_store_harms_no_other(top: Path, alice: User, bob: User) -> None:
+def test_what_lies_wrong_in_one_store_harms_no_other(alice: User, bob: User, tmp_path: Path) -> None:
     alice.run(PUT)
-    for mess in (
-        "(mine / 'layout').unlink(); os.mkfifo(mine / 'layout')",
-        "(mine / 'layout').unlink(); (mine / 'layout').write_text('7\\n')",
-        "(mine / 'layout').unlink(); (mine / 'layout').symlink_to('/dev/zero')",
-        "import shutil; shutil.rmtree(mine / 'blobs'); (mine / 'blobs').symlink_to('/proc/self')",
-        "import shutil; shutil.rmtree(mine); mine.symlink_to('/')",
-        "mine.unlink(); mine.touch()",
+    ask = ASK + "found = store.find(file)\nassert found is None or found.read_bytes()[:8] == b'weights '\n"
+    ask += "store.usage(); store.collect(Rules(time.time(), keep=0)); print(found is not None)"
+    for mess, is_served in (
+        ("(mine / 'layout').unlink(); os.mkfifo(mine / 'layout')", True),
+        ("(mine / 'layout').unlink(); (mine / 'layout').write_text('7\\n')", True),
+        ("(mine / 'layout').unlink(); (mine / 'layout').symlink_to('/dev/zero')", True),
+        ("shutil.rmtree(mine / 'blobs'); (mine / 'blobs').symlink_to('/proc/self')", False),
+        ("shutil.rmtree(mine); mine.symlink_to('/')", False),
+        ("mine.unlink(); mine.touch()", False),
     ):
         alice.run(f"mine = store.root.parent / '{ALICE}'\n" + mess)
-        assert bob.run(ASK + "print(store.find(file), store.usage().blobs, len(store.peers))") == "None 0 0"
+        assert bob.run(ask) == str(is_served)
     bob.run(PUT)
+    assert blob_of(bob).read_bytes() == DATA
+
+
+def test_hints_of_another_user_that_are_pipes_or_lies_stop_no_fetch(
+    server: BlobServer, alice: User, bob: User
+) -> None:
+    server.add(DATA, FILE.sha256)
+    server.add(b"y" * 10, file_of(b"y" * 10).sha256)
+    alice.run(
+        PUT + "(store.root / 'chunks').mkdir(exist_ok=True)\n"
+        "for number in range(256):\n"
+        "    place = store.root / 'chunks' / f'{number:02x}'\n"
+        "    os.mkfifo(place) if number % 2 else place.write_bytes(os.urandom(1000))\n"
+        "blob = store.blob(file.sha256); blob.unlink(); os.mkfifo(blob)"
+    )
+    bob = User(bob.number, bob.root, channel=server.url)
+    ask = f"file = file_of({DATA[:8]!r} * {len(DATA) // 8}, chunk=10_000)\n"
+    told = bob.run(ask + f"print(fetch_one(file, store, {server.url!r}).bytes_fetched)")
+    assert int(told) <= len(DATA)
     assert blob_of(bob).read_bytes() == DATA
 
 

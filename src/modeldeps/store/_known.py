@@ -9,6 +9,7 @@ hints: a record may be torn, stale or a lie, and what is copied by it is proved 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ _RECORD = _KEY + _DIGEST + 8
 _MOST = 64 << 20
 """Bytes of one file that are looked at."""
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+_LOOK = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True)
@@ -79,9 +82,10 @@ def look_up(folders: Sequence[Path], chunks: Mapping[int, Chunk]) -> dict[int, l
 
 
 def _read(path: Path) -> bytes:
+    """Return what a file of hints says; nothing for what is no file, such as a pipe that never ends."""
     try:
-        with path.open("rb") as stream:
-            return stream.read(_MOST)
+        with os.fdopen(os.open(path, _LOOK), "rb") as stream:
+            return stream.read(_MOST) if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else b""
     except OSError:
         return b""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.errors import NotAStoreError, SharingError
 from modeldeps.files import flush_folder, make_folder, open_like_parent, write_atomically
-from modeldeps.store._layout import MEMBERS, SHARED, VERSION, Layout
+from modeldeps.store._layout import MEMBERS, SHARED, Layout
 from modeldeps.store._trust import user
 
 if TYPE_CHECKING:
@@ -29,42 +29,43 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 def stores(top: Path, *, own: bool) -> tuple[Path, ...]:
     """Return the stores of all users, this user's first where `own` says so, root's before the others'."""
-    mine = _own(top) if own else None
-    found = sorted(
-        (status.st_uid != 0, str(one), one)
-        for one, status in _folders(top / MEMBERS)
-        if one != mine and Layout(one).text() == VERSION
-    )
-    return (*([mine] if mine else []), *(one for *_, one in found))
+    folder, names = top / MEMBERS, sorted(_names(top / MEMBERS))
+    mine = _own(folder, names) if own else ""
+    others = [one for one in names if one != mine]
+    others.sort(key=lambda name: not _is_of(name, 0))
+    return tuple(folder / one for one in ([mine, *others] if own else others))
 
 
-def _folders(folder: Path) -> Iterable[tuple[Path, os.stat_result]]:
-    """Yield each folder in a folder that can be looked at; links are none."""
+def _names(folder: Path) -> Iterable[str]:
+    """Yield the name of each folder in a folder; links are none."""
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    yield folder / entry.name, entry.stat(follow_symlinks=False)
+            yield from (entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return
 
 
-def _own(top: Path) -> Path:
-    """Return the store of this user, whether it is there or not; one that somebody else made is not his."""
-    name, folder = str(user()), top / MEMBERS
-    mine = sorted(
-        one
-        for one, status in _folders(folder)
-        if (one.name == name or one.name.startswith(f"{name}-")) and _belongs(status)
-    )
-    if mine:
-        return mine[0]
+def _own(folder: Path, names: Iterable[str]) -> str:
+    """Return the name of this user's store, be it there or not; one that somebody else made is not his."""
+    for one in names:
+        if _is_of(one, user()) and _belongs(folder / one):
+            return one
+    name = str(user())
     is_taken = os.path.lexists(folder / name)  # such as by root of a container, who is somebody else here
-    return folder / (f"{name}-{os.urandom(6).hex()}" if is_taken else name)
+    return f"{name}-{os.urandom(6).hex()}" if is_taken else name
 
 
-def _belongs(status: os.stat_result) -> bool:
+def _is_of(name: str, number: int) -> bool:
+    """Tell whether a store is called as one of this user; anybody can make one that is."""
+    return name.partition("-")[0] == str(number)
+
+
+def _belongs(store: Path) -> bool:
     """Tell whether a folder is this user's, and written by nobody else."""
+    try:
+        status = os.lstat(store)
+    except OSError:
+        return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == user() and not status.st_mode & _OTHERS_WRITE
 
 
@@ -78,7 +79,7 @@ def join(store: Path) -> None:
     try:
         store.mkdir(mode=0o700)
     except FileExistsError:
-        if not _belongs(os.lstat(store)):
+        if not _belongs(store):
             raise SharingError(store, reason="somebody else made this folder, or can write it") from None
     mode = stat.S_IMODE(top.stat().st_mode)
     store.chmod(0o700 | mode & (stat.S_ISGID | 0o055))
