@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import socket
+import struct
 import threading
 import time
 from contextlib import contextmanager
@@ -27,6 +30,8 @@ class Request:
     headers: dict[str, str]
     sent: int = 0
     """Bytes of the body that were written."""
+    connection: int = 0
+    """Number of the connection that it came by, the first is 1."""
 
     @property
     def start(self) -> int:
@@ -58,6 +63,8 @@ class BlobServer:
     url: str = ""
     blobs: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
+    habit: Fault | None = None
+    """What is done for every blob where no fault is left."""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     pause: float = 0.0
@@ -78,7 +85,9 @@ class BlobServer:
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
     blobs: BlobServer
+    numbers: itertools.count[int]
 
     def get_request(self) -> tuple[object, object]:  # type: ignore[override]
         self.blobs.connections += 1
@@ -94,6 +103,12 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Listener
     request_record: Request
+    number: int = 0
+
+    def setup(self) -> None:
+        """Number the connection."""
+        super().setup()
+        self.number = next(self.server.numbers)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
         """Say nothing."""
@@ -101,14 +116,15 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Serve a blob, or do what the next fault says."""
         blobs = self.server.blobs
-        self.request_record = Request(self.path, {key.lower(): value for key, value in self.headers.items()})
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        self.request_record = Request(self.path, headers, connection=self.number)
         blobs.requests.append(self.request_record)
         path = self.path.partition("?")[0]
         data = blobs.blobs.get(path, b"")
         if faults := blobs.faults.get(path):
             faults.pop(0)(self, data)
         elif path in blobs.blobs:
-            serve(self, data)
+            (blobs.habit or serve)(self, data)
         else:
             status(404)(self, b"")
 
@@ -130,6 +146,11 @@ class Handler(BaseHTTPRequestHandler):
         """Close the connection after this answer."""
         self.close_connection = True
 
+    def reset(self) -> None:
+        """End the connection as a crash does."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.hang_up()
+
 
 def serve(handler: Handler, data: bytes) -> None:
     """Serve well, ranges too."""
@@ -149,6 +170,84 @@ def promise(handler: Handler, data: bytes) -> bytes:
     else:
         handler.head(200, Content_Length=total)
     return data[start:end]
+
+
+def in_turn(*faults: Fault) -> Fault:
+    """Do one after the other, one a request, and begin again."""
+    lock, turns = threading.Lock(), itertools.cycle(faults)
+
+    def answer(handler: Handler, data: bytes) -> None:
+        with lock:
+            fault = next(turns)
+        fault(handler, data)
+
+    return answer
+
+
+def by_connection(choose: Callable[[int], Fault]) -> Fault:
+    """Do what is chosen by the number of the connection."""
+    return lambda handler, data: choose(handler.number)(handler, data)
+
+
+def crowded(most: int, refusal: Fault) -> Fault:
+    """Serve so many at once, and refuse the others."""
+    free = threading.Semaphore(most)
+
+    def answer(handler: Handler, data: bytes) -> None:
+        if not free.acquire(blocking=False):
+            refusal(handler, data)
+            return
+        try:
+            serve(handler, data)
+        finally:
+            free.release()
+
+    return answer
+
+
+def reset(after: int) -> Fault:
+    """Promise everything, send `after` bytes, and crash."""
+
+    def answer(handler: Handler, data: bytes) -> None:
+        handler.body(promise(handler, data)[:after])
+        handler.wfile.flush()
+        handler.reset()
+
+    return answer
+
+
+def mute(seconds: float) -> Fault:
+    """Say nothing for so long, then close."""
+
+    def answer(handler: Handler, data: bytes) -> None:
+        del data
+        time.sleep(seconds)
+        handler.hang_up()
+
+    return answer
+
+
+def stall(after: int, seconds: float) -> Fault:
+    """Promise everything, send `after` bytes, say nothing for so long, then close."""
+
+    def answer(handler: Handler, data: bytes) -> None:
+        handler.body(promise(handler, data)[:after])
+        mute(seconds)(handler, data)
+
+    return answer
+
+
+def trickle(block: int, pause: float) -> Fault:
+    """Serve well, but a few bytes at a time."""
+
+    def answer(handler: Handler, data: bytes) -> None:
+        wanted = promise(handler, data)
+        for start in range(0, len(wanted), block):
+            handler.wfile.write(wanted[start : start + block])
+            handler.request_record.sent += len(wanted[start : start + block])
+            time.sleep(pause)
+
+    return answer
 
 
 def cut(after: int) -> Fault:
@@ -281,6 +380,7 @@ def running() -> Iterator[BlobServer]:
     blobs = BlobServer()
     listener = _Listener(("127.0.0.1", 0), Handler)
     listener.blobs = blobs
+    listener.numbers = itertools.count(1)
     blobs.url = f"http://127.0.0.1:{listener.server_address[1]}/"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

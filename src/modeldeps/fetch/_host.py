@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from modeldeps.errors import SourceError
     from modeldeps.fetch._transport import Body
+    from modeldeps.store import Claim
 
 NEAR = 0.005
 """Seconds of a round trip; a source that answers faster is on this machine or next to it."""
@@ -30,6 +31,12 @@ SLOW = 32_000
 """Bytes a second; a source that sends fewer is left for another one, if there is one."""
 SLOW_WINDOW = 10.0
 """Seconds over which a source is found slow."""
+SILENT = 10.0
+"""Seconds without a byte after which another source is asked for what this one was asked for."""
+LATE = 2.0
+"""Seconds that a range may take longer than others before another connection takes it over."""
+OVERTAKEN = 3
+"""How often one range may change hands; a source must not be asked for ever."""
 
 
 @dataclass
@@ -56,6 +63,10 @@ class Host:
     """It is asked last."""
     rate: float = 0.0
     """Bytes a second in the last window; 0 before there was one."""
+    pace: float = 0.0
+    """Bytes a second that the best request brought; 0 before one ended."""
+    moved: float = 0.0
+    """When it was asked while it was idle, or bytes came last, on the monotonic clock."""
     _heard: bool = False
     _best: float = 0.0
     _mark: tuple[float, int] = (0.0, 0)
@@ -67,12 +78,38 @@ class Host:
         if self._heard:
             return
         self._heard = True
+        self.moved = time.monotonic()
         near = body.round_trip is None or body.round_trip < NEAR
         self.limit = min(self.most, FEW if near else self.most)
 
     def hear_nothing(self) -> None:
         """Learn from a refusal that there is somebody who answers."""
         self.limit = max(self.limit, min(self.most, SOME))
+
+    def ask(self) -> None:
+        """Count a connection."""
+        if not self.active:
+            self.moved = time.monotonic()
+        self.active += 1
+
+    @property
+    def is_doubtful(self) -> bool:
+        """It is slow, or nothing came for long of what it was asked for."""
+        return self.slow or (self.active > 0 and time.monotonic() - self.moved > SILENT)
+
+    def ended(self, came: int, seconds: float) -> None:
+        """Learn how fast one connection can be."""
+        self.pace = max(self.pace, came / max(seconds, 1e-3))
+
+    def is_late(self, claim: Claim) -> bool:
+        """Tell whether this source would bring a range much sooner than who is at it."""
+        now = time.monotonic()
+        if claim.began is None or claim.overtaken >= OVERTAKEN or now - claim.began < LATE:
+            return False
+        if now - claim.moved > SILENT:
+            return True
+        left = claim.end - claim.position
+        return self.pace > 0 and left > claim.pace(now) * (LATE + 4 * left / self.pace)
 
     def worth(self) -> int | None:
         """Return the bytes that are worth sharing what another request brings, or None for unknown."""
@@ -81,7 +118,7 @@ class Host:
     def count(self, count: int) -> None:
         """Count bytes that came, and see whether more connections would bring more."""
         self.served += count
-        now = time.monotonic()
+        self.moved = now = time.monotonic()
         since, before = self._mark
         if since and now - since < WINDOW:
             return

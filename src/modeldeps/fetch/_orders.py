@@ -55,14 +55,14 @@ def choose(active: Sequence[Task], now: float) -> tuple[Order | None, float]:
         if order is not None:
             return _connected(order), 0.0
         asked.append((task, place))
-    half = next(filter(None, (_half(*one) for one in asked)), None)
-    return (_connected(half) if half else None), pause
+    left = next(filter(None, (share(*one) for share in (_half, _late) for one in asked)), None)
+    return (_connected(left) if left else None), pause
 
 
 def _connected(order: Order) -> Order:
     """Count the connection that an order is going to use; whoever carries it out gives it back."""
     if order.place is not None:
-        order.place.host.active += 1
+        order.place.host.ask()
     return order
 
 
@@ -96,6 +96,12 @@ def small_for(active: Sequence[Task], place: Place) -> Order | None:
 def can_be_small(task: Task) -> bool:
     """Tell whether a file may be asked for together with others: it is short, and all of it is missing."""
     return task.file.size <= SMALL and _landing(task).kept == 0
+
+
+def _late(task: Task, place: Place) -> Order | None:
+    """Return an order for what another thread hardly brings: its connection may be dead."""
+    claim = _landing(task).overtake(place.host.is_late) if place.host.ranged is not False else None
+    return _order(task, place, (claim,)) if claim else None
 
 
 def _half(task: Task, place: Place) -> Order | None:

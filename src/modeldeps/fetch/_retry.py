@@ -16,8 +16,8 @@ ATTEMPTS = 4
 """Requests in a row without progress, to one source, for one thing."""
 MAX_ATTEMPTS = 100
 """Requests in all, to one source, for one thing; a source that gives crumbs is left in the end."""
-PROGRESS = 1 << 20
-"""Bytes that count as progress."""
+PROGRESS = 1 << 14
+"""New bytes that count as progress, also those that other connections bring meanwhile."""
 MAX_PAUSE = 30.0
 """Seconds; a source that asks for a longer pause is left at once."""
 LONG_PAUSE = 2.0

@@ -34,6 +34,10 @@ LOOK = 0.05
 """Seconds between two looks at files that other processes fetch."""
 GRACE = 2.0
 """Seconds that threads have to end when a run is broken off."""
+SOON = 0.1
+"""Seconds that they have at its good end, when only those have something to do whose connection is dead."""
+MOST = 32
+"""Threads for connections, at most, however many sources there are."""
 SMALL = 1 << 20
 """Bytes of a file up to which what an earlier run left is looked at without a thread."""
 SPARE = 2
@@ -162,7 +166,7 @@ class Run:
         """Start threads while there is more to do than threads to do it."""
         with self.turn:
             hosts = {id(one.host): one.host for task in self.active for one in task.places}
-            wanted = min(len(self.active), SPARE) + max((one.limit for one in hosts.values()), default=0)
+            wanted = min(len(self.active), SPARE) + min(MOST, sum(one.limit for one in hosts.values()))
             todo = [task for task in self.active if task.state in (State.NEW, State.READY)]
             count = wanted - len(self._threads) if todo and self.error is None else 0
         for _ in range(count):
@@ -200,8 +204,8 @@ class Run:
                 self.active.remove(task)
             self._tell()
 
-    def failed(self, task: Task, place: Place, error: Exception, *, began: int, came: int) -> None:
-        """Draw the consequences of a request that failed after `came` bytes; called under `turn`."""
+    def failed(self, task: Task, place: Place, error: Exception, *, began: int) -> None:
+        """Draw the consequences of a request that failed; called under `turn`."""
         if isinstance(error, DigestError):
             self._ban(task, place, error)
         elif isinstance(error, SlowError):
@@ -209,7 +213,7 @@ class Run:
                 place.host.slow = True
                 self.reporter.note(f"{error.url}: {error.reason}; another source is asked")
         elif isinstance(error, SourceError):
-            self._leave_or_wait(place, error, began=began, came=came)
+            self._leave_or_wait(place, error, began=began)
         else:
             self.stop(error)
         if task.place() is None:
@@ -227,10 +231,11 @@ class Run:
                 " the source is not used again"
             )
 
-    def _leave_or_wait(self, place: Place, error: SourceError, *, began: int, came: int) -> None:
+    def _leave_or_wait(self, place: Place, error: SourceError, *, began: int) -> None:
         if place.failed is not None or began < place.round:
             return  # another thread counted this failure already
-        place.patience.progressed(came)
+        place.patience.progressed(place.gained)
+        place.gained = 0
         pause = place.patience.pause(error)
         place.round += 1
         if pause is not None:
@@ -262,7 +267,7 @@ class Run:
         with self.turn:
             self.stopped = True
             self.wake()
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + (SOON if self.error is None and not self.active else GRACE)
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
         for _, watch in self._busy.values():

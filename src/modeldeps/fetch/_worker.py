@@ -147,7 +147,6 @@ class _Delivery:
         self._over = True
         run, task = self._run, self._task
         with run.turn:
-            task.travelled += self._came
             self._place.gained += self._gained
             if error is not None and not run.stopped:
                 run.failed(task, self._place, error, began=self._round)
@@ -219,6 +218,7 @@ class _Delivery:
     def _count(self, count: int) -> None:
         self._came += count
         with self._run.turn:
+            self._task.travelled += count
             self._place.gained, self._gained = self._place.gained + self._gained, 0
             host, before = self._place.host, self._place.host.limit
             host.count(count)
@@ -230,7 +230,7 @@ class _Delivery:
 
 
 def _hand_out(view: memoryview, at: int, queue: deque[Claim]) -> int:
-    """Write of a block what the first claims want, and return how much; those that are done leave the queue."""
+    """Write of a block what the first claims want; return how much. Those that are done leave the queue."""
     gained = 0
     while queue:
         claim = queue[0]

@@ -24,12 +24,34 @@ class Claim:
         """Offset after the last byte that is being written now; nobody else may have it."""
         self.source = ""
         """Who sends the bytes."""
+        self.began: float | None = None
+        """When it was asked for, alone, on the monotonic clock; None where nobody may overtake it."""
+        self.moved: float = 0.0
+        """When bytes came last."""
+        self.overtaken = 0
+        """How often this range was taken from others who were late."""
+        self.writing = False
+        """Its thread is between taking bytes and having proved them."""
+        self._start = start
         self._running: Hash | None = None
 
     @property
     def is_done(self) -> bool:
         """Nothing is left to write."""
         return self.position >= self.end
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is left to write, and nothing is being proved."""
+        return self.is_done and not self.writing
+
+    def begin(self, now: float) -> None:
+        """Note that its bytes are asked for now, by a request that is for nothing else."""
+        self.began = self.moved = now
+
+    def pace(self, now: float) -> float:
+        """Return the bytes a second that came so far."""
+        return (self.position - self._start) / max(now - (self.began or now), 1e-6)
 
     def write(self, data: bytes | memoryview) -> int:
         """
@@ -39,9 +61,12 @@ class Claim:
         manifest says; OSError where the disk does.
         """
         view, used = memoryview(data), 0
-        while used < len(view) and (count := self.landing.reserve(self, len(view) - used)):
-            self._put(view[used : used + count])
-            used += count
+        try:
+            while used < len(view) and (count := self.landing.reserve(self, len(view) - used)):
+                self._put(view[used : used + count])
+                used += count
+        finally:
+            self.writing = False
         return used
 
     def _put(self, piece: memoryview) -> None:

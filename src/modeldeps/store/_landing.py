@@ -56,7 +56,7 @@ class Landing:
         self._old = Spans()
         """What an earlier run left and no digest proved yet."""
         self._sources: dict[int, set[str]] = {}
-        """Who sent the bytes of a chunk that is not proved yet, by its offset; of the file, where it has none."""
+        """Who sent the bytes of a chunk that is not proved yet, by its offset; 0 where there are none."""
         self._claims: list[Claim] = []
         self._prefix = Prefix(handle, file.size)
         self._ebb = Ebb(handle, path)
