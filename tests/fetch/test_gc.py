@@ -333,6 +333,7 @@ def test_where_locks_do_nothing_what_is_new_stays_for_an_hour(
     here: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_lock, "_take", lambda _: True)
+    monkeypatch.setattr(_lock, "_KEEPING", {})  # what was found out about this file system before
     assert here.store.collect(at_once()).freed == 0
     assert here.store.collect(Rules(time.time() + 3700, keep=0)).freed == len(OLD)
 
@@ -344,6 +345,7 @@ def test_where_there_are_no_locks_it_goes_on_likewise(
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(_lock, "_take", refuse)
+    monkeypatch.setattr(_lock, "_KEEPING", {})
     assert here.store.collect(at_once()).freed == 0
     assert here.store.collect(Rules(time.time() + 3700, keep=0)).freed == len(OLD)
 

@@ -142,7 +142,7 @@ def _row(name: str, things: Sequence[Going]) -> tuple[str, ...]:
     last = max((one.last for one in things if one.last), key=lambda one: one.note.used, default=None)
     count = sum(one.kind != "model" for one in things)
     if last is None:
-        name = f"{count} blobs" if name == "unknown" else f"{count} {name}"
+        name = f"{count} {'blob' if count == 1 else 'blobs'}" if name == "unknown" else f"{count} {name}"
         used = date(max(one.changed for one in things))
         return name, format_bytes(_size(things)), used and f"before {used}", "", things[0].why
     who = " of ".join(filter(None, (place(last), user(last.note.user))))

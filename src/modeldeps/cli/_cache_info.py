@@ -72,10 +72,7 @@ def _costs_json(costs: Costs, plan: Plan) -> dict[str, object]:
             {**_environment(one), **_sizes(one), "models": sorted({use.note.use.model for use in one.uses})}
             for one in costs.environments
         ],
-        "variants": [
-            {**_model(one), **_sizes(one), "environments": _places(one)}
-            for one in costs.models
-        ],
+        "variants": [{**_model(one), **_sizes(one), "environments": _places(one)} for one in costs.models],
     }
 
 
@@ -126,10 +123,7 @@ def _tables(costs: Costs) -> Iterable[str]:
     ]
     yield ""
     yield from table(("USED BY", "MODELS", "SIZE", "SHARED", "FREES", "LAST USE", "STATE"), rows)
-    models = [
-        (one.uses[0].note.use.model, *_columns(one), len(_places(one)))
-        for one in costs.models
-    ]
+    models = [(one.uses[0].note.use.model, *_columns(one), len(_places(one))) for one in costs.models]
     yield ""
     yield from table(("MODEL", "SIZE", "SHARED", "FREES", "LAST USE", "USED BY"), models)
 

@@ -46,8 +46,9 @@ def user(number: int) -> str:
 def place(one: Judged) -> str:
     """Return where a use is, as words: the folder, whether it is a pin, and whether it is elsewhere."""
     use = one.note.use
-    words = plain(use.place) or "every project"
-    words = f"pin of {words}" if use.kind == "pin" else words
+    words = plain(use.place)
+    if use.kind == "pin":
+        words = f"pin of {words}" if words else "pin without a project"
     return words if is_here(one) else f"{words} (another machine or container)"
 
 
