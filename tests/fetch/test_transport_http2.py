@@ -94,12 +94,14 @@ def test_answers_that_come_in_another_order_are_put_in_order(serve: Serve) -> No
     def backwards(peer: Peer) -> None:
         while asked := peer.request():
             batch = [asked]
-            while len(batch) < _http2.STREAMS // 2 and (more := peer.request()):
+            while len(batch) < _http2.STREAMS and (more := peer.request()):
                 batch.append(more)
             for stream, path in reversed(batch):
                 peer.answer(stream, FILES[path])
 
-    paths = [path for path, data in FILES.items() if len(data) < _http2.STREAM_WINDOW][: _http2.STREAMS]
+    small = [path for path, data in FILES.items() if len(data) < _http2.STREAM_WINDOW]
+    paths = small[: _http2.STREAMS]
+    assert len(paths) == _http2.STREAMS
     with serve(backwards) as server:
         assert each(server.url, paths) == [FILES[path] for path in paths]
 

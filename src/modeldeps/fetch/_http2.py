@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 PROTOCOLS = ("h2", "http/1.1")
 """What is offered to a server, the best first."""
-STREAMS = 8
+STREAMS = 16
 """Requests on the way, at most."""
-STREAM_WINDOW = 1 << 18
-"""Bytes of an answer that may come before it is asked for; eight of them are 2 MiB of memory."""
+STREAM_WINDOW = 1 << 17
+"""Bytes of an answer that may come before it is asked for; sixteen of them are 2 MiB of memory."""
 FIRST_WINDOW = 1 << 20
 """Bytes that the answer which is being read may be ahead."""
 CONNECTION_WINDOW = 1 << 24
@@ -102,14 +102,19 @@ class Multiplex(Session):
 
     @property
     def window(self) -> int:
-        """Requests on the way, at most."""
+        """Requests on the way, at most; none more after a GOAWAY, but what is on the way is heard."""
+        if self._closing:
+            return 0
         return max(1, min(STREAMS, self._h2.remote_settings.max_concurrent_streams))
+
+    @property
+    def few(self) -> int:
+        """A stream that is free is used at once: a request is no more than a frame."""
+        return self.window - 1
 
     def send(self, steps: list[Step]) -> None:
         """Send requests, each on a stream. Raises OSError, WireError."""
         with _words():
-            if self._closing:
-                raise EndedError
             for step in steps:
                 number = self._h2.get_next_available_stream_id()
                 self._h2.send_headers(number, _fields(step), end_stream=True)

@@ -91,6 +91,11 @@ class Session:
         """Requests on the way, at most."""
         raise NotImplementedError
 
+    @property
+    def few(self) -> int:
+        """Requests on the way at which more are sent."""
+        return self.window // 2
+
     def send(self, steps: list[Step]) -> None:
         """Send requests. Raises OSError, WireError."""
         raise NotImplementedError
@@ -140,7 +145,7 @@ class Session:
     def _ask_on(self, each: Each, waiting: Waiting) -> bool:
         """Send more where few are on the way; False where none is, or none can be sent."""
         fresh: list[Step] = []
-        few = not self._moved and len(self.asked) <= self.window // 2
+        few = not self._moved and len(self.asked) <= self.few
         while few and len(self.asked) + len(fresh) < self.window:
             request = waiting.peek()
             step = each.prepare(request) if request else None
