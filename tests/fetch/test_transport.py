@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError, SourceError
-from modeldeps.fetch import Request, _dial, _redirects
+from modeldeps.fetch import Request, _dial, _http, _redirects
 from modeldeps.fetch._coding import decoded
 from modeldeps.fetch._head import MAX_HEAD, WireError, parse_head
 from modeldeps.fetch._open import transport
@@ -144,6 +144,24 @@ def test_a_flood_of_fields_is_bounded(flood: bytes) -> None:
 
     with scripted.scripted(talk) as server, pytest.raises(BrokenTransferError, match=r"of its answer|fields"):
         read(server.url)
+
+
+@pytest.mark.parametrize(
+    "start", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;"]
+)
+def test_a_head_and_a_chunk_that_drip_are_given_up(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
+    monkeypatch.setattr(_http, "READ_TIMEOUT", 0.1)
+
+    def talk(line: scripted.Line) -> None:
+        line.request()
+        line.send(start)
+        while True:
+            line.send(b"x")
+            time.sleep(0.02)
+
+    opener = _http.HttpTransport()
+    with scripted.scripted(talk) as server, pytest.raises(BrokenTransferError, match="in time"):
+        b"".join(bytes(block) for block in opener.open(Request(server.url)).blocks)
 
 
 def test_an_endless_row_of_interim_answers_ends() -> None:

@@ -71,6 +71,7 @@ def test_bytes_come_whole_under_tls_and_the_connection_is_kept(
         for one in found:
             assert not isinstance(one, SourceError)
             assert b"".join(bytes(block) for block in one.blocks) == DATA
+        assert server.connections == 1
 
 
 def test_blocks_under_tls_are_larger_than_its_records(trusted: trustme.CA) -> None:

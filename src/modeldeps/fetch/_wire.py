@@ -147,7 +147,7 @@ class Wire:
 
     def _head_bytes(self) -> bytes:
         """Return the bytes up to an empty line, that line included."""
-        seen = 0
+        seen, end_of_patience = 0, self._patience()
         while True:
             end = _EMPTY_LINE.search(self._bytes, self._low + max(0, seen - 3), self._high)
             if end and end.end() - self._low <= MAX_HEAD:
@@ -155,6 +155,8 @@ class Wire:
                 self._low = end.end()
                 return data
             seen = self._high - self._low
+            if time.monotonic() > end_of_patience:
+                raise TimeoutError("no more bytes came in time")
             if end or seen > MAX_HEAD:
                 raise WireError(f"the head of its answer is longer than {MAX_HEAD} bytes")
             if not self._fill():
@@ -180,7 +182,10 @@ class Wire:
 
     def _line(self, limit: int) -> bytes:
         """Return the next line, its end included, of at most `limit` bytes."""
+        end_of_patience = self._patience()
         while (at := self._bytes.find(b"\n", self._low, self._high)) < 0 and self._high - self._low < limit:
+            if time.monotonic() > end_of_patience:
+                raise TimeoutError("no more bytes came in time")
             if not self._fill():
                 raise EndedError
         if at < 0 or at - self._low >= limit:
@@ -188,6 +193,10 @@ class Wire:
         line = bytes(self._memory[self._low : at + 1])
         self._low = at + 1
         return line
+
+    def _patience(self) -> float:
+        """Return until when something short must be here: bytes that drip run into no timeout."""
+        return time.monotonic() + 2 * self._timeout
 
     def _exactly(self, count: int) -> Iterator[memoryview]:
         self._rest = count
