@@ -182,6 +182,21 @@ def test_a_server_that_goes_away_is_asked_for_the_rest_again(serve: Serve) -> No
         assert server.connections > 10
 
 
+def test_what_a_server_answers_after_it_said_that_it_goes_away_is_heard(serve: Serve) -> None:
+    def polite(peer: Peer) -> None:
+        asked = [one for one in (peer.request() for _ in range(3)) if one]
+        if asked:
+            peer.line.send(b"\0\0\x08\x07\0\0\0\0\0" + asked[-1][0].to_bytes(4, "big") + bytes(4))
+        for stream, path in asked:
+            peer.answer(stream, FILES[path])
+        while peer.line.sock.recv(1 << 16):
+            pass
+
+    paths = [path for path in FILES for _ in range(3)]  # so that each connection has three
+    with serve(polite) as server:
+        assert each(server.url, paths) == [FILES[path] for path in paths]
+
+
 def test_an_answer_that_is_taken_back_before_it_began_is_asked_for_again(serve: Serve) -> None:
     refused: set[str] = set()
 

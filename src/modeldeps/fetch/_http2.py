@@ -39,6 +39,8 @@ CONNECTION_WINDOW = 1 << 24
 """Bytes of all answers together; it never binds, for the streams' own windows do."""
 _CREDIT = 1 << 17
 """Bytes that were taken until the server is told so."""
+_MAX_FRAME, _FRAME_HEAD = 1 << 14, 9
+"""Bytes of a frame, at most, and of what stands before them."""
 _CANCEL = 8
 """The error code of a stream that nobody wants any more (RFC 9113, section 7)."""
 
@@ -78,6 +80,7 @@ class Multiplex(Session):
         self._order: deque[_Stream] = deque()
         self._now: _Stream | None = None
         self._credit = 0
+        self._bytes = bytearray()
         self._closing = False
         self._useful = time.monotonic()
         self._h2 = _connection()
@@ -157,7 +160,7 @@ class Multiplex(Session):
         if stream is None:
             return
         self._streams.pop(stream.number, None)
-        if stream.ended or stream.error or self._closing:
+        if stream.ended or stream.error:
             return
         try:
             with _words():
@@ -188,7 +191,7 @@ class Multiplex(Session):
 
     def _widen(self, count: int, stream: _Stream) -> None:
         """Let more of an answer come."""
-        if not (stream.ended or stream.error or self._closing):  # h2 says nothing more after a GOAWAY
+        if not (stream.ended or stream.error):
             self._h2.increment_flow_control_window(count, stream.number)
 
     def _pump(self) -> None:
@@ -197,14 +200,27 @@ class Multiplex(Session):
         data = self._wire.some()
         if not data:
             raise EndedError
-        for event in self._h2.receive_data(bytes(data)):
-            self._note(event)
-        if self._credit >= _CREDIT and not self._closing:
+        self._bytes += data
+        while frame := self._frame():
+            for event in self._h2.receive_data(frame):
+                self._note(event)
+        if self._credit >= _CREDIT:
             self._h2.increment_flow_control_window(self._credit)
             self._credit = 0
         self._flush()
         if time.monotonic() - self._useful > self._timeout:
             raise TimeoutError("no more bytes came in time")
+
+    def _frame(self) -> bytes:
+        """Return the next whole frame (RFC 9113, section 4.1), or nothing. Raises LyingError."""
+        length = int.from_bytes(self._bytes[:3], "big")
+        if length > _MAX_FRAME:
+            raise LyingError("it sends larger pieces than were allowed")
+        if len(self._bytes) < _FRAME_HEAD + length:
+            return b""
+        frame = bytes(self._bytes[: _FRAME_HEAD + length])
+        del self._bytes[: len(frame)]
+        return frame
 
     def _flush(self) -> None:
         if data := self._h2.data_to_send():
@@ -215,7 +231,7 @@ class Multiplex(Session):
         from h2 import events
 
         if isinstance(event, events.ConnectionTerminated):
-            self._goes_away(event.last_stream_id or 0)
+            self._goes_away(event.last_stream_id or 0, is_calm=not event.error_code)
             return
         stream = self._streams.get(getattr(event, "stream_id", None) or 0)
         if isinstance(event, events.DataReceived):
@@ -234,9 +250,18 @@ class Multiplex(Session):
         elif isinstance(event, events.StreamReset):
             stream.error = "the connection was closed before the end"
 
-    def _goes_away(self, last: int) -> None:
-        """Note that the server answers nothing after a stream (RFC 9113, section 6.8)."""
+    def _goes_away(self, last: int, *, is_calm: bool) -> None:
+        """
+        Note that the server answers nothing after a stream (RFC 9113, section 6.8).
+
+        What it answers still comes, but h2 takes the connection for closed then and would read no
+        further frame; each is given to it alone, so that its state can be put back in between.
+        """
+        from h2.connection import ConnectionState
+
         self._closing = True
+        if is_calm:
+            self._h2.state_machine.state = ConnectionState.CLIENT_OPEN
         for number, stream in self._streams.items():
             if number > last:
                 stream.error = "the connection was closed before the end"
