@@ -15,7 +15,7 @@ from h2.exceptions import H2Error  # noqa: TID253 - the extra is installed for t
 from h2.settings import SettingCodes  # noqa: TID253 - likewise
 
 from modeldeps.errors import BrokenTransferError, SourceError
-from modeldeps.fetch import Body, Request, _http, _http2
+from modeldeps.fetch import Body, Request, _each, _http, _http2
 from modeldeps.fetch._http import HttpTransport
 
 if TYPE_CHECKING:
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 
 RANDOM = random.Random(11)  # noqa: S311 - no secret
 FILES = {f"/{number}": RANDOM.randbytes(RANDOM.choice([0, 1, 500, 30_000, 700_000])) for number in range(40)}
+
+
+MAY_PIPELINE = _each.Strikes.may_pipeline
+
+
+@pytest.fixture(autouse=True)
+def _no_pipelining(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_each.Strikes, "may_pipeline", lambda *_: False)
 
 
 @pytest.fixture
@@ -88,6 +96,19 @@ def test_answers_come_in_order_and_the_connection_is_kept(serve: Serve) -> None:
         for _ in range(3):
             assert [take(one) for one in opener.open_each(requests(server.url))] == list(FILES.values())
         assert server.connections == 1
+
+
+def test_a_server_on_which_pipelining_fails_again_and_again_is_asked_by_http2(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_each.Strikes, "may_pipeline", MAY_PIPELINE)
+    with serve(good, "h2", "http/1.1") as server:
+        opener = HttpTransport()
+        found = [take(one) for one in opener.open_each(requests(server.url))]
+        assert found[-len(FILES) + 2 * _each.MAX_STRIKES :] == list(FILES.values())[2 * _each.MAX_STRIKES :]
+        before = server.connections
+        assert [take(one) for one in opener.open_each(requests(server.url))] == list(FILES.values())
+        assert server.connections == before
 
 
 def test_answers_that_come_in_another_order_are_put_in_order(serve: Serve) -> None:

@@ -20,9 +20,33 @@ if TYPE_CHECKING:
     from modeldeps.fetch._transport import Body, Request
 
 MAX_STRIKES = 3
-"""Connections in a row that may end too early, before one request is made at a time for good."""
+"""
+Connections in a row that may end too early, before another way is taken for good.
+
+Pipelining comes first, since it is the fastest; then HTTP/2, where the server and an installed library
+speak it; then one request at a time.
+"""
 _ENOUGH = 2
 """Answers that a connection must bring to be worth more than a request of its own."""
+
+
+class Strikes:
+    """How often each way of asking a server for several things failed."""
+
+    def __init__(self) -> None:
+        self.pipelining: dict[Route, int] = {}
+        """Connections of HTTP/1.1 in a row that brought little."""
+        self.http2: dict[Route, int] = {}
+        """Connections of HTTP/2 in a row that brought little."""
+
+    def may_pipeline(self, route: Route) -> bool:
+        """Tell whether several requests may be sent ahead."""
+        return route.proxy is None and self.pipelining.get(route, 0) < MAX_STRIKES
+
+    def may_multiplex(self, route: Route) -> bool:
+        """Tell whether HTTP/2 may be offered."""
+        fit = route.proxy is None and route.origin.scheme == "https" and _http2.is_available()
+        return fit and self.http2.get(route, 0) < MAX_STRIKES
 
 
 class Each:
@@ -33,7 +57,7 @@ class Each:
         client: Client,
         redirects: Redirects,
         open_one: Callable[[Request], Body],
-        strikes: dict[Route, int],
+        strikes: Strikes,
     ) -> None:
         self.client = client
         """Makes connections."""
@@ -84,27 +108,30 @@ class Each:
             self._judge(step.asked.route, session)
 
     def _is_single(self, route: Route) -> bool:
-        return route.proxy is not None or self._strikes.get(route, 0) >= MAX_STRIKES
+        return not self._strikes.may_pipeline(route) and not self._strikes.may_multiplex(route)
 
     def _judge(self, route: Route, session: Session) -> None:
         """Count connections that were worth less than a request of its own."""
+        is_http2 = isinstance(session, _http2.Multiplex)
+        counts = self._strikes.http2 if is_http2 else self._strikes.pipelining
         if session.alone:
-            self._strikes[route] = MAX_STRIKES
+            counts[route] = MAX_STRIKES
         elif session.failed and session.answered < _ENOUGH and not session.used:
-            self._strikes[route] = self._strikes.get(route, 0) + 1
+            counts[route] = counts.get(route, 0) + 1
         elif not session.failed:
-            self._strikes.pop(route, None)
+            counts.pop(route, None)
 
     def _session(self, step: Step) -> Session:
         """Return a connection to a route: one that is kept, or a new one. Raises SourceError."""
         client, route = self.client, step.asked.route
         if mux := client.take_mux(route):
             return mux
-        if wire := client.take(route):
-            return Pipeline(wire, route, used=True)
-        if route.origin.scheme != "https" or not _http2.is_available():
+        if self._strikes.may_pipeline(route):
+            if wire := client.take(route):
+                return Pipeline(wire, route, used=True)
             return Pipeline(client.wire(route, step.asked.url), route)
         sock = client.dial(route, step.asked.url, _http2.PROTOCOLS)
         if _http2.is_chosen(sock):
             return _http2.Multiplex(sock, route, timeout=client.timeouts.read)
+        self._strikes.http2[route] = MAX_STRIKES
         return Pipeline(Wire(sock, timeout=client.timeouts.read), route)

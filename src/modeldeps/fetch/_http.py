@@ -9,7 +9,7 @@ from modeldeps.errors import SourceError
 from modeldeps.fetch import _reasons
 from modeldeps.fetch._answer import Answer, judge
 from modeldeps.fetch._client import Client, Exchange
-from modeldeps.fetch._each import Each
+from modeldeps.fetch._each import Each, Strikes
 from modeldeps.fetch._head import WireError
 from modeldeps.fetch._redirects import STATUSES, Hop, Redirects
 from modeldeps.fetch._route import Timeouts
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modeldeps.config import Settings
-    from modeldeps.fetch._route import Route
     from modeldeps.fetch._transport import Block
 
 CONNECT_TIMEOUT = 10.0
@@ -35,7 +34,7 @@ class HttpTransport:
         timeouts = Timeouts(CONNECT_TIMEOUT, READ_TIMEOUT)
         self._client = Client(settings() if chosen is None else chosen, timeouts=timeouts)
         self._redirects = Redirects()
-        self._strikes: dict[Route, int] = {}
+        self._strikes = Strikes()
 
     def open(self, request: Request) -> Body:
         """Ask for a URL, or a range of it, through redirects."""
