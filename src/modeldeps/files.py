@@ -20,16 +20,18 @@ PAUSE = 0.01
 _NO_FLUSH = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
 
 
-def write_atomically(target: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomically(target: Path, data: bytes, *, durable: bool = True, private: bool = False) -> None:
     """
     Write beside the target, flush to disk, replace. The target is whole at every moment. Raises OSError.
 
     With `durable` the bytes and the new name survive a power cut (the folder is flushed where
-    the system can).
+    the system can). With `private` nobody else may read or write it, whatever the umask says.
     """
     scratch = target.with_name(f".{target.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
     try:
         with scratch.open("xb") as stream:
+            if private:
+                scratch.chmod(0o600)
             stream.write(data)
             stream.flush()
             if durable:
@@ -106,8 +108,7 @@ def make_folder(folder: Path) -> None:
     Make a folder of a store with those above it that are missing; their names are on disk then.
 
     Each is open to whom the one above it is open, whatever the umask says: else one member of a
-    shared store could shut the others out by chance. None is made writable for others by this.
-    Raises OSError.
+    shared store could shut the others out, or let them in, by chance. Raises OSError.
     """
     missing = []
     for one in (folder, *folder.parents):
@@ -121,13 +122,17 @@ def make_folder(folder: Path) -> None:
 
 
 def open_like_parent(path: Path) -> None:
-    """Open one's own file, or folder, to those who may read, or enter, the folder that it lies in."""
+    """
+    Let those read one's own file, or enter a folder, who may enter the folder that it lies in.
+
+    Nobody may do more with it than with that. Raises OSError.
+    """
     if os.name == "nt":
         return
     status = path.lstat()
     bits = stat.S_ISGID | 0o055 if stat.S_ISDIR(status.st_mode) else 0o044
-    mode = stat.S_IMODE(status.st_mode)
-    wanted = mode | stat.S_IMODE(path.parent.stat().st_mode) & bits
+    mode, above = stat.S_IMODE(status.st_mode), stat.S_IMODE(path.parent.stat().st_mode)
+    wanted = (mode | above & bits) & ~(0o077 & ~above)
     if mode != wanted and status.st_uid == os.geteuid():
         path.chmod(wanted)
 

@@ -200,7 +200,33 @@ def test_a_umask_that_shuts_out_everybody_does_not_shut_out_the_others(top: Path
     assert stat.S_IMODE(blob_of(alice).stat().st_mode) == 0o444
 
 
-def test_a_group_keeps_its_models_to_itself() -> None:
+def test_a_umask_that_lets_a_group_write_does_not_let_it_write_here(top: Path, alice: User) -> None:
+    alice.run(PUT)
+    bob = User(BOB, top, umask=0o002)
+    bob.run(ASK + "assert store.find(file)")
+    bob.run(ASK + NO_HASH + "assert store.find(file)")
+    (mine,) = (top / MEMBERS).glob(f"{BOB}*")
+    assert (mine.name, stat.S_IMODE(mine.stat().st_mode)) == (str(BOB), 0o755)
+    mine.chmod(0o777)
+    bob.run("put(b'x')")
+    assert stat.S_IMODE(mine.stat().st_mode) == 0o755
+    assert [one for one in mine.rglob("*") if one.lstat().st_mode & 0o022] == []
+
+
+LIFE = """
+folder = store.materialise([file], **NAMED)
+_roots.note(store._layout, used_by_a_pin(file))
+chunked = file_of(b"y" * 10, chunk=4)
+source = Path(tempfile.mkdtemp()) / "blobs" / "sha256" / chunked.sha256[:2] / chunked.sha256
+source.parent.mkdir(parents=True)
+source.write_bytes(b"y" * 10)
+fetch_one(chunked, store, source.parents[3].as_uri())
+store.collect(Rules(time.time() + 1e6, keep=0))
+assert store.find(file) and not store.find(chunked)
+"""
+
+
+def test_a_group_keeps_its_models_to_itself_and_nobody_in_it_writes_another_s() -> None:
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     top = folder / "models"
@@ -208,11 +234,17 @@ def test_a_group_keeps_its_models_to_itself() -> None:
         _shared.found(top, group="games")
         group = top.stat().st_gid
         assert stat.S_IMODE(top.stat().st_mode) == 0o2750
-        alice, bob = User(ALICE, top, (65534, group), 0o077), User(BOB, top, (65534, group))
-        alice.run(PUT + "store.materialise([file], **NAMED)")
-        assert bob.run(
-            ASK + NO_HASH.replace("None", "_trust.sha256_stream") + "print(store.find(file))"
-        ) == str(blob_of(alice))
+        alice, bob = (User(one, top, (65534, group), 0o002) for one in (ALICE, BOB))
+        alice.run(PUT + LIFE)
+        his = top / MEMBERS / str(ALICE)
+        folders = [one for one in (his, *his.rglob("*")) if one.is_dir()]
+        assert {stat.S_IMODE(one.stat().st_mode) for one in folders if one.name != str(ALICE)} == {0o2750}
+        assert bob.run(ASK + "print(store.find(file))") == str(blob_of(alice))
+        bob.run(
+            ASK + "blob = store.find(file)\n"
+            "refused(blob.unlink); refused(blob.rename, blob.with_name('x'))\n"
+            "refused((blob.parent / 'x').touch); refused(blob.parent.rename, blob.parent.with_name('x'))\n"
+        )
         assert {one.lstat().st_gid for one in top.rglob("*")} == {group}
         shut_out = User(CAROL, top).run(
             "from modeldeps.errors import StoreReadOnlyError\n"

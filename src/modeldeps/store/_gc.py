@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import StoreBusyError
+from modeldeps.files import make_folder
 from modeldeps.store import _known, _lock
 from modeldeps.store._contents import blobs, contents
 from modeldeps.store._needs import Judged, Rules, needs
@@ -80,7 +81,7 @@ def _judged(found: Sequence[Note]) -> list[Judged]:
 def _alone(layout: Layout) -> Iterator[bool]:
     """Keep other runs out; yield whether locks do keep others out here. Raises StoreBusyError and OSError."""
     for folder in (layout.trash, layout.roots):
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
     path = layout.trash / "gc.lock"
     try:
         lock = _lock.acquire(path)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeldeps.files import write_atomically
+from modeldeps.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -53,7 +53,7 @@ def remember(folder: Path, file: File) -> None:
         record = key[:_KEY] + blob + chunk.offset.to_bytes(8, "big")
         records.setdefault(chunk.sha256[:2], bytearray()).extend(record)
     with suppress(OSError):
-        folder.mkdir(mode=0o777, parents=True, exist_ok=True)
+        make_folder(folder)
         for name, data in records.items():
             _append(folder / name, data)
 

@@ -34,6 +34,7 @@ def prepare(layout: Layout) -> None:
     """Do what `Layout.prepare` promises."""
     text = layout.text()
     if text == VERSION:
+        join(layout.root)
         make_folder(layout.partial)
         return
     if text == SHARED:
@@ -41,15 +42,22 @@ def prepare(layout: Layout) -> None:
     if text:
         catch_up(layout, writable=True)
         return
-    if layout.root.parent.name == MEMBERS:
-        from modeldeps.store import _shared  # noqa: PLC0415 - of a personal store nothing is asked
-
-        _shared.join(layout.root)
-    else:
+    if not join(layout.root):
         _check_place(layout.root)
         layout.root.mkdir(parents=True, exist_ok=True)
-        make_folder(layout.partial)
+    make_folder(layout.partial)
     _write(layout, VERSION)
+
+
+def join(root: Path) -> bool:
+    """Make the store of one user of a shared store, and mend its rights; False for any other."""
+    if root.parent.name != MEMBERS:
+        return False
+    from modeldeps.store import _shared  # noqa: PLC0415 - of a personal store nothing is asked
+
+    if not _shared.is_joined(root):
+        _shared.join(root)
+    return True
 
 
 def _check_place(root: Path) -> None:

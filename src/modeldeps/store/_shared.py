@@ -61,12 +61,17 @@ def _is_of(name: str, number: int) -> bool:
 
 
 def _belongs(store: Path) -> bool:
-    """Tell whether a folder is this user's, and written by nobody else."""
+    """Tell whether a folder is this user's."""
     try:
         status = os.lstat(store)
     except OSError:
         return False
-    return stat.S_ISDIR(status.st_mode) and status.st_uid == user() and not status.st_mode & _OTHERS_WRITE
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == user()
+
+
+def is_joined(store: Path) -> bool:
+    """Tell whether this user's own store is there, and nobody else can write it."""
+    return _belongs(store) and not os.lstat(store).st_mode & _OTHERS_WRITE
 
 
 def join(store: Path) -> None:
@@ -80,7 +85,7 @@ def join(store: Path) -> None:
         store.mkdir(mode=0o700)
     except FileExistsError:
         if not _belongs(store):
-            raise SharingError(store, reason="somebody else made this folder, or can write it") from None
+            raise SharingError(store, reason="somebody else made this folder") from None
     mode = stat.S_IMODE(top.stat().st_mode)
     store.chmod(0o700 | mode & (stat.S_ISGID | 0o055))
     layout = Layout(store)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modeldeps.files import make_folder
 from modeldeps.store import _lock
 from modeldeps.store._needs import Judged, Needs, Rules, needs
 from modeldeps.store._roots import gate, judge
@@ -57,7 +58,7 @@ class Sweep:
 
     def run(self, going: Sequence[Going], stays: Needs) -> None:
         """Free all of it but what `stays` names. Raises OSError where there can be no trash."""
-        self._trash.mkdir(parents=True)
+        make_folder(self._trash)
         with gate(self._layout):
             for one in going:
                 if one.kind == "note" and one.last and one.last.note.user == user():
@@ -175,7 +176,7 @@ def _put_back(place: Path, source: Path) -> None:
     if os.path.lexists(source):
         _remove(place)
     else:
-        source.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(source.parent)
         place.rename(source)
 
 

@@ -38,6 +38,8 @@ _OPEN = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _OPEN |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # neither a link nor a pipe is a blob
 
 _NO_FLUSH = frozenset({errno.EINVAL, errno.EROFS, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+if os.name == "nt":
+    _NO_FLUSH |= {errno.EBADF, errno.EACCES}  # Windows flushes for none who only reads
 """What systems say that have nothing to flush: nobody can write there either."""
 
 _WRONG: deque[tuple[str, bytes]] = deque(maxlen=256)
@@ -108,19 +110,33 @@ class Stamps:
 
     def remember(self, path: Path, status: os.stat_result, digest: str) -> None:
         """Keep the stamp of a file that was just proved, where the folder can be written."""
+        from modeldeps.errors import SharingError  # noqa: PLC0415 - likewise
         from modeldeps.files import write_atomically  # noqa: PLC0415 - load() needs it for no file that is sealed
         from modeldeps.store._mounts import has_inodes  # noqa: PLC0415 - likewise
 
         text = _stamp(status, inode=has_inodes(path))
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_atomically(self.folder / _stamp_name(path, digest), text, durable=False)
-        except OSError:
+            _make_folder(self.folder)
+            write_atomically(self.folder / _stamp_name(path, digest), text, durable=False, private=True)
+        except (OSError, SharingError):
             return  # the price is to hash again next time
 
     def forget(self, path: Path, digest: str) -> None:
         """Drop the stamp of a file that was found wrong. Raises OSError."""
         (self.folder / _stamp_name(path, digest)).unlink(missing_ok=True)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder for this user alone; what is above it is for all to read, where several share a store."""
+    from modeldeps.files import make_folder  # noqa: PLC0415 - as above
+
+    root = folder.parent.parent
+    if not root.exists():
+        from modeldeps.store._prepare import join  # noqa: PLC0415 - once in the life of a store
+
+        join(root)
+    make_folder(folder.parent)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def _stamp_name(path: Path, digest: str) -> str:
@@ -161,11 +177,13 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
         before = os.fstat(handle)
         if not stat.S_ISREG(before.st_mode) or before.st_size != size:
             return False
-        lasts = before.st_uid in (0, user()) or _settle(path, handle, before)
+        lasts = _is_on_disk(handle) and (before.st_uid in (0, user()) or _settle(path, before))
         if not _is_right(handle, before, digest):
             return False
         proved = before  # a file of somebody else counts as it was while it was hashed, whatever became of it
-        if before.st_uid == user() and before.st_nlink == 1:  # another name may be somebody's own file
+        if (
+            lasts and before.st_uid == user() and before.st_nlink == 1
+        ):  # another name may be somebody's own file
             seal(path, digest, handle=handle)
             proved = os.fstat(handle)
         if lasts and not is_sealed(proved, digest, size):
@@ -192,15 +210,23 @@ def _is_right(handle: int, before: os.stat_result, digest: str) -> bool:
     return found == digest
 
 
-def _settle(path: Path, handle: int, before: os.stat_result) -> bool:
-    """Bring what its owner wrote to disk; tell whether every change from now on moves the file's times."""
-    from modeldeps.store._mounts import tick  # noqa: PLC0415 - only for files of other users
+def _is_on_disk(handle: int) -> bool:
+    """
+    Bring what was written to a file to disk; tell whether it is there.
 
+    A seal may reach the disk before the bytes that it is for: a power cut would leave zeros that are trusted.
+    """
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in _NO_FLUSH:
-            return False
+        return error.errno in _NO_FLUSH
+    return True
+
+
+def _settle(path: Path, before: os.stat_result) -> bool:
+    """Wait until every change of a file of somebody else moves its times; tell whether that can be."""
+    from modeldeps.store._mounts import tick  # noqa: PLC0415 - only for files of other users
+
     needed = tick(path, before)
     if needed is None:
         return False
