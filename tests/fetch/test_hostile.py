@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import gc
+import itertools
 import threading
 import time
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blob_server
@@ -14,11 +17,10 @@ from blob_server import by_connection, in_turn, serve
 from fetching import Remember, fetch_one, file_of
 
 from modeldeps.errors import DigestError, SourceError, UnreachableError
-from modeldeps.fetch import _host, _http, _open, _orders, _retry
+from modeldeps.fetch import _host, _http, _open, _orders, _retry, _task, fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from blob_server import BlobServer, Fault
 
@@ -40,12 +42,14 @@ def _far(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_orders, "LEAST", 50_000)
     monkeypatch.setattr(_host, "LEAST", 50_000)
     monkeypatch.setattr(_orders, "SMALL", 10_000)
+    monkeypatch.setattr(_retry, "FIRST_PAUSE", 0.02)
 
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Wait for answers no longer than half a second."""
     monkeypatch.setattr(_http, "READ_TIMEOUT", 0.5)
+    monkeypatch.setattr(_task, "MOVING", 0.1)
     _open._http.cache_clear()
     yield
     _open._http.cache_clear()
@@ -100,6 +104,15 @@ def test_what_a_feeble_source_has_comes_in_the_end(
     assert fetched.bytes_fetched <= bodies * len(data) + IN_FLIGHT
 
 
+def announce(length: int) -> Fault:
+    """Say that ten bytes come, by a length of its own, and send everything."""
+
+    def answer(handler: blob_server.Handler, data: bytes) -> None:
+        handler.head(206, Content_Length=length, Content_Range=f"bytes 0-9/{len(data)}")
+        handler.body(data)
+
+    return answer
+
 
 LIARS = {
     "other ranges": blob_server.wrong_range,
@@ -111,14 +124,8 @@ LIARS = {
     "a shorter blob": lambda handler, data: serve(handler, data[:-70_001]),
     "nothing": blob_server.status(404),
     "zeros without end": blob_server.endless,
-    "more than it announced": lambda handler, data: (
-        handler.head(206, Content_Length=10, Content_Range=f"bytes 0-9/{len(data)}"),
-        handler.body(data),
-    ),
-    "a length that is not that of its range": lambda handler, data: (
-        handler.head(206, Content_Length=len(data), Content_Range=f"bytes 0-9/{len(data)}"),
-        handler.body(data),
-    ),
+    "more than it announced": announce(10),
+    "a length that is not that of its range": announce(3_000_000),
     "a redirect in a circle": blob_server.redirect("?again"),
     "words": blob_server.raw(b"220 mail ESMTP\r\n"),
 }
@@ -126,7 +133,7 @@ LIARS = {
 
 @CHUNKS
 @pytest.mark.parametrize("name", LIARS)
-def test_behind_a_liar_the_good_source_that_is_last_brings_the_right_bytes(
+def test_behind_a_liar_the_good_source_that_is_last_brings_the_right_bytes(  # noqa: PLR0917 - fixtures are asked for by name
     server: BlobServer, mirror: BlobServer, store: Store, data: bytes, chunk: int, name: str
 ) -> None:
     file = served(server, data, chunk, LIARS[name])
@@ -140,7 +147,6 @@ def test_behind_a_liar_the_good_source_that_is_last_brings_the_right_bytes(
     assert not any(mirror.url in note for note in reporter.notes)
 
 
-
 @CHUNKS
 @pytest.mark.parametrize("name", LIARS)
 def test_a_liar_alone_ends_in_an_error_that_names_it_and_no_blob(
@@ -150,14 +156,12 @@ def test_a_liar_alone_ends_in_an_error_that_names_it_and_no_blob(
     try:
         fetch_one(file, store, server.url)
     except (DigestError, UnreachableError) as error:
-        assert server.url.rstrip("/") in str(error)  # noqa: PT017 - right bytes are fine too
+        assert server.url.rstrip("/") in str(error)
         assert store.find(file) is None
-        print(name, chunk, error)
     else:
         check(store, file, data)
-    assert server.sent <= 4 * len(data) + IN_FLIGHT + sum(one.sent for one in server.requests) * (
-        name == "zeros without end"
-    )
+    bound = 2 * len(data) + IN_FLIGHT
+    assert sum(min(one.sent, len(data)) for one in server.requests) <= bound
 
 
 def lying_after_the_first(size: int) -> Fault:
@@ -196,10 +200,12 @@ def test_a_liar_that_is_honest_at_first_is_found_out(
 
 @CHUNKS
 @pytest.mark.parametrize("pattern", [(1,), (1, 0), (1, 1, 0, 0, 0)])
-def test_of_two_liars_and_a_good_source_each_liar_is_named_and_the_good_one_believed(
+def test_of_two_liars_and_a_good_source_each_liar_is_named_and_the_good_one_believed(  # noqa: PLR0917 - fixtures are asked for by name
     server: BlobServer, mirror: BlobServer, store: Store, data: bytes, chunk: int, pattern: tuple[int, ...]
 ) -> None:
-    file = served(server, data, chunk, in_turn(*[blob_server.flipped(100) if one else serve for one in pattern]))
+    file = served(
+        server, data, chunk, in_turn(*[blob_server.flipped(100) if one else serve for one in pattern])
+    )
     mirror.add(data, file.sha256)
     mirror.habit = lambda handler, data: serve(handler, bytes(len(data)))
     with blob_server.running() as third:
@@ -220,7 +226,7 @@ def test_of_a_server_without_ranges_that_always_breaks_off_only_a_few_copies_are
 ) -> None:
     monkeypatch.setattr(_retry, "PROGRESS", 100_000)
     file = served(server, data, 0, blob_server.whole_but_cut(1_500_000))
-    with pytest.raises(UnreachableError, match="ended after 1500000 of 3000000 bytes|closed before the end"):
+    with pytest.raises(UnreachableError, match=r"closed before the end"):
         fetch_one(file, store, server.url)
     assert len(server.requests) <= 2 * _retry.ATTEMPTS
     assert store.begun(file) >= 1_400_000
@@ -250,10 +256,10 @@ def test_the_end_does_not_wait_for_one_bad_connection(
 
 
 @CHUNKS
-def test_a_source_that_falls_silent_on_all_connections_is_left(
+def test_a_source_that_falls_silent_on_all_connections_is_left(  # noqa: PLR0917 - fixtures are asked for by name
     server: BlobServer, mirror: BlobServer, store: Store, data: bytes, chunk: int, hasty: None
 ) -> None:
-    file = served(server, data, chunk, by_connection(lambda _: blob_server.stall(30_000, 5)))
+    file = served(server, data, chunk, by_connection(lambda _: blob_server.stall(3_000, 5)))
     mirror.add(data, file.sha256)
     reporter = Remember()
     fetch_one(file, store, server.url, mirror.url, reporter=reporter)
@@ -261,22 +267,53 @@ def test_a_source_that_falls_silent_on_all_connections_is_left(
     assert reporter.notes[-1].endswith("no more bytes came in time")
 
 
+@CHUNKS
+@pytest.mark.parametrize("name", ["stalls", "is mute"])
+def test_while_a_source_is_silent_another_one_is_asked(  # noqa: PLR0917 - fixtures are asked for by name
+    server: BlobServer,
+    mirror: BlobServer,
+    store: Store,
+    data: bytes,
+    chunk: int,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_host, "SILENT", 0.5)
+    file = served(server, data, chunk, TAILS[name])
+    mirror.add(data, file.sha256)
+    start = time.monotonic()
+    fetched = fetch_one(file, store, server.url, mirror.url)
+    assert time.monotonic() - start < 10
+    check(store, file, data)
+    assert fetched.wrong == ()
+    assert fetched.bytes_fetched <= len(data) + IN_FLIGHT
+
+
+def test_small_files_do_not_wait_for_one_bad_connection(server: BlobServer, store: Store) -> None:
+    files = []
+    for number in range(200):
+        blob = bytes([number]) * 5_000
+        files.append(file_of(blob, f"{number}.bin"))
+        server.add(blob, files[-1].sha256)
+    server.habit = by_connection(lambda number: blob_server.trickle(10, 0.05) if number == 3 else serve)
+    start = time.monotonic()
+    fetch(files, store, channels=[server.url], reporter=Remember())
+    assert time.monotonic() - start < 15
+    assert all(store.find(one) for one in files)
+
+
 def test_a_redirect_for_each_range_to_a_target_that_expires_is_followed(
     server: BlobServer, mirror: BlobServer, store: Store, data: bytes
 ) -> None:
-    good = threading.Semaphore(3)
-    count = iter(range(1000))
+    keys = itertools.count()
+    uses: Counter[str] = Counter()
 
     def sign(handler: blob_server.Handler, data: bytes) -> None:
-        blob_server.redirect(f"{mirror.url}signed?key={next(count)}")(handler, data)
+        blob_server.redirect(f"{mirror.url}signed?key={next(keys)}")(handler, data)
 
     def expire(handler: blob_server.Handler, data: bytes) -> None:
-        if good.acquire(blocking=False):
-            serve(handler, data)
-        else:
-            for _ in range(3):
-                good.release()
-            blob_server.status(403)(handler, data)
+        uses[handler.path] += 1
+        (serve if uses[handler.path] <= 3 else blob_server.status(403))(handler, data)
 
     file = served(server, data, 100_000, sign)
     mirror.blobs["/signed"] = data
@@ -284,6 +321,7 @@ def test_a_redirect_for_each_range_to_a_target_that_expires_is_followed(
     fetched = fetch_one(file, store, server.url)
     check(store, file, data)
     assert fetched.bytes_fetched == len(data)
+    assert len(server.requests) < len(mirror.requests)
 
 
 EDGES = sorted(
@@ -360,18 +398,29 @@ def test_a_file_that_changes_while_it_is_read_is_an_error_or_right(
     check(store, file, data)
 
 
+def handles() -> int:
+    """Return how many handles this process has open."""
+    place = Path("/proc/self/fd")
+    return len(list(place.iterdir())) if place.is_dir() else 0
+
+
 def test_hostile_sources_leave_no_threads_and_no_handles(
     server: BlobServer, store: Store, data: bytes, hasty: None
 ) -> None:
-    handles = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-    for number, habit in enumerate((blob_server.stall(10_000, 1), blob_server.flipped(5), blob_server.cut(3))):
+    before, others = handles(), set(threading.enumerate())
+    for number, habit in enumerate(
+        (blob_server.stall(10_000, 1), blob_server.flipped(5), blob_server.cut(3))
+    ):
         file = served(server, bytes([number]) + data, 70_000, habit)
         with pytest.raises((DigestError, SourceError, UnreachableError)):
             fetch_one(file, store, server.url)
     deadline = time.monotonic() + 10
-    while any(one.name.startswith("modeldeps") for one in threading.enumerate()):
-        assert time.monotonic() < deadline, "threads are left"
+    while left := [one for one in {*threading.enumerate()} - others if "modeldeps" in one.name]:
+        assert time.monotonic() < deadline, left
         time.sleep(0.05)
     _open._http.cache_clear()
-    if handles:
-        assert len(os.listdir("/proc/self/fd")) <= handles + 40
+    gc.collect()
+    deadline = time.monotonic() + 10
+    while handles() > before:  # the server's own end with its connections
+        assert time.monotonic() < deadline, "handles are left"
+        time.sleep(0.05)

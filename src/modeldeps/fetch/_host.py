@@ -97,6 +97,10 @@ class Host:
         """It is slow, or nothing came for long of what it was asked for."""
         return self.slow or (self.active > 0 and time.monotonic() - self.moved > SILENT)
 
+    def is_free(self, now: float) -> bool:
+        """Tell whether it may be asked by one more connection now."""
+        return self.active < self.limit and self.rests_until <= now
+
     def ended(self, came: int, seconds: float) -> None:
         """Learn how fast one connection can be."""
         self.pace = max(self.pace, came / max(seconds, 1e-3))

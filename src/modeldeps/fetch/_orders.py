@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from modeldeps.fetch._host import LEAST
@@ -55,7 +56,8 @@ def choose(active: Sequence[Task], now: float) -> tuple[Order | None, float]:
         if order is not None:
             return _connected(order), 0.0
         asked.append((task, place))
-    left = next(filter(None, (share(*one) for share in (_half, _late) for one in asked)), None)
+    orders = chain((_half(*one) for one in asked), (_late(one, now) for one in active))
+    left = next(filter(None, orders), None)
     return (_connected(left) if left else None), pause
 
 
@@ -98,9 +100,12 @@ def can_be_small(task: Task) -> bool:
     return task.file.size <= SMALL and _landing(task).kept == 0
 
 
-def _late(task: Task, place: Place) -> Order | None:
+def _late(task: Task, now: float) -> Order | None:
     """Return an order for what another thread hardly brings: its connection may be dead."""
-    claim = _landing(task).overtake(place.host.is_late) if place.host.ranged is not False else None
+    place = task.place() if task.state in (State.READY, State.COMING) else None
+    if place is None or place.host.ranged is False or not place.host.is_free(now):
+        return None
+    claim = _landing(task).overtake(place.host.is_late)
     return _order(task, place, (claim,)) if claim else None
 
 

@@ -16,8 +16,8 @@ ATTEMPTS = 4
 """Requests in a row without progress, to one source, for one thing."""
 MAX_ATTEMPTS = 100
 """Requests in all, to one source, for one thing; a source that gives crumbs is left in the end."""
-PROGRESS = 1 << 14
-"""New bytes that count as progress, also those that other connections bring meanwhile."""
+PROGRESS = 1 << 20
+"""New bytes that count as progress."""
 MAX_PAUSE = 30.0
 """Seconds; a source that asks for a longer pause is left at once."""
 LONG_PAUSE = 2.0
@@ -37,9 +37,9 @@ class Patience:
     total: int = 0
     """Failures in all."""
 
-    def progressed(self, count: int) -> None:
-        """Start counting afresh after enough new bytes."""
-        if count >= PROGRESS:
+    def progressed(self, count: int, *, alive: bool = False) -> None:
+        """Start counting afresh after enough new bytes, or while others come by another connection."""
+        if count >= PROGRESS or alive:
             self.failures = 0
 
     def pause(self, error: SourceError) -> float | None:

@@ -204,8 +204,8 @@ class Run:
                 self.active.remove(task)
             self._tell()
 
-    def failed(self, task: Task, place: Place, error: Exception, *, began: int) -> None:
-        """Draw the consequences of a request that failed; called under `turn`."""
+    def failed(self, task: Task, place: Place, error: Exception, *, began: int, gained: int) -> None:
+        """Draw the consequences of a request that failed after `gained` new bytes; called under `turn`."""
         if isinstance(error, DigestError):
             self._ban(task, place, error)
         elif isinstance(error, SlowError):
@@ -213,7 +213,7 @@ class Run:
                 place.host.slow = True
                 self.reporter.note(f"{error.url}: {error.reason}; another source is asked")
         elif isinstance(error, SourceError):
-            self._leave_or_wait(place, error, began=began)
+            self._leave_or_wait(place, error, began=began, gained=gained)
         else:
             self.stop(error)
         if task.place() is None:
@@ -231,11 +231,10 @@ class Run:
                 " the source is not used again"
             )
 
-    def _leave_or_wait(self, place: Place, error: SourceError, *, began: int) -> None:
+    def _leave_or_wait(self, place: Place, error: SourceError, *, began: int, gained: int) -> None:
         if place.failed is not None or began < place.round:
             return  # another thread counted this failure already
-        place.patience.progressed(place.gained)
-        place.gained = 0
+        place.patience.progressed(gained, alive=place.is_moving())
         pause = place.patience.pause(error)
         place.round += 1
         if pause is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from modeldeps.fetch._host import Host
     from modeldeps.manifest import File
     from modeldeps.store import Berth
+
+
+MOVING = 1.0
+"""Seconds without a byte after which a connection is not sure to bring more."""
 
 
 class State(enum.Enum):
@@ -47,8 +52,13 @@ class Place:
     """Why it is asked no more for this file."""
     round: int = 0
     """Failures that were counted; requests that began before the last one fail for the same cause."""
-    gained: int = 0
-    """Bytes that it brought since the last failure and that were missing before."""
+    moved: dict[object, float] = field(default_factory=dict)
+    """When bytes that were missing came last, by who waits for them, on the monotonic clock."""
+
+    def is_moving(self) -> bool:
+        """Tell whether it brings bytes now."""
+        since = time.monotonic() - MOVING
+        return any(moment > since for moment in tuple(self.moved.values()))
 
     def why_not(self) -> SourceError | None:
         """Return why this place can't be asked, or None where it can."""

@@ -147,9 +147,9 @@ class _Delivery:
         self._over = True
         run, task = self._run, self._task
         with run.turn:
-            self._place.gained += self._gained
+            self._place.moved.pop(self, None)
             if error is not None and not run.stopped:
-                run.failed(task, self._place, error, began=self._round)
+                run.failed(task, self._place, error, began=self._round, gained=self._gained)
             elif error is None and self._came:
                 self._place.patience.failures = 0
                 self._place.host.ended(self._came, time.monotonic() - self._began)
@@ -196,12 +196,18 @@ class _Delivery:
                 return
             self._count(len(block))
             self._bound(at + len(block))
-            self._gained += _hand_out(memoryview(block), at, queue)
+            self._gain(_hand_out(memoryview(block), at, queue))
             at += len(block)
             if not queue:
                 return
         if queue:
             self._ended()
+
+    def _gain(self, count: int) -> None:
+        """Count bytes that were missing."""
+        if count:
+            self._gained += count
+            self._place.moved[self] = time.monotonic()
 
     def _ended(self) -> None:
         """Say that too little came. Raises BrokenTransferError."""
@@ -219,7 +225,6 @@ class _Delivery:
         self._came += count
         with self._run.turn:
             self._task.travelled += count
-            self._place.gained, self._gained = self._place.gained + self._gained, 0
             host, before = self._place.host, self._place.host.limit
             host.count(count)
             if host.limit != before:
