@@ -35,8 +35,8 @@ MAKE = {
     "btrfs": (160 << 20, ["mkfs.btrfs", "-q"]),
 }
 """Bytes of a disk for each file system, and what makes it."""
-SECTOR = 512
-"""Bytes that a disk writes whole or not at all."""
+SECTOR = 4096
+"""Bytes that a disk writes whole or not at all; ext4 and btrfs need as much for their superblocks."""
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,11 @@ class Replay:
             for index in range(self._done, cut.at):
                 if self.records[index].kind == b"W" and index not in cut.lost:
                     _write(stream.fileno(), self.records[index], torn=index == cut.torn)
-        with looped(image, place):
+        _mount(image, place)
+        try:
             yield place
+        finally:
+            subprocess.run(["umount", str(place)], check=True)
 
     def _bring_to(self, at: int) -> None:
         """Bring down what was flushed before a moment."""
@@ -188,6 +191,17 @@ class Replay:
                 if record.kind == b"W":
                     _write(stream.fileno(), record)
         self._done = max(self._done, last)
+
+
+def _mount(image: Path, place: Path) -> None:
+    """Mount an image; another process may take the loop device first that was to be used."""
+    for last in (False, False, False, False, True):
+        words = ["mount", "-o", "loop", str(image), str(place)]
+        made = subprocess.run(words, capture_output=True, text=True, check=False)
+        if not made.returncode:
+            return
+        assert not last, made.stderr
+        time.sleep(0.1)
 
 
 def _write(handle: int, record: Record, *, torn: bool = False) -> None:
