@@ -3,8 +3,9 @@ Work on a store that lies on a disk with a log, and set marks that tell what hol
 
 python power_worker.py ACTION DISK MARKS CHANNEL LISTING.json
 
-DISK is the folder where the disk is mounted, LISTING holds the files. Marks are `here DIGEST`, `going DIGEST`
-before something takes a blob away, `model`, `pinned`, `spoiling` and `spoiled`, and while bytes come in `kept COUNT` and `safe COUNT`.
+DISK is the folder where the disk is mounted, LISTING holds the files. Marks are `here DIGEST`,
+`going DIGEST` before something takes a blob away, `model`, `pinned`, `spoiling` and `spoiled`, and while
+bytes come in `kept COUNT` and `safe COUNT`.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class Life:
         folder = self.store.materialise(files, **NAMED)
         self.mark("model")
         blobs = {one.sha256: one.size for one in files}
-        self.store.pin(pin_of(None, Use("", "", "", *NAMED.values(), folder.name, blobs)))
+        self.store.pin(pin_of(None, Use("", "", "", **NAMED, folder=folder.name, blobs=blobs)))
         self.mark("pinned")
 
     def adopt(self) -> None:
