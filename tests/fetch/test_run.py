@@ -109,6 +109,40 @@ def test_of_a_wrong_chunk_that_chunk_alone_comes_again_from_the_next_source(
     assert fetched.bytes_fetched <= len(data) + 200_000 + 16 * 65_536
 
 
+def test_bytes_that_come_faster_than_they_are_hashed_are_proved_in_the_end_chunk_by_chunk(
+    server: BlobServer, mirror: BlobServer, store: Store, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_host.Host, "outruns_hashing", True)
+    file = file_of(data, chunk=100_000)
+    server.add(data, file.sha256)
+    mirror.add(data, file.sha256)
+    (path,) = server.blobs
+    server.blobs[path] = data[:450_000] + b"?" + data[450_001:2_450_000] + b"?" + data[2_450_001:]
+    reporter = Remember()
+    fetched = fetch_one(file, store, server.url, mirror.url, reporter=reporter)
+    assert store.blob(file.sha256).read_bytes() == data
+    assert [error.part for error in fetched.wrong] == ["bytes 400000 to 499999"]
+    assert fetched.bytes_fetched == len(data) + 200_000
+    assert sorted((one.start, one.end) for one in mirror.requests) == [
+        (400_000, 500_000),
+        (2_400_000, 2_500_000),
+    ]
+    assert reporter.done == len(data)
+
+
+def test_a_source_that_alone_outruns_hashing_and_lies_is_named(
+    server: BlobServer, store: Store, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_host.Host, "outruns_hashing", True)
+    file = file_of(data, chunk=100_000)
+    server.add(data, file.sha256, *[blob_server.flipped(450_000)] * 9)
+    with pytest.raises(DigestError, match="bytes 400000 to 499999"):
+        fetch_one(file, store, server.url)
+    assert store.find(file) is None
+    server.faults.clear()
+    assert fetch_one(file, store, server.url).bytes_fetched == 100_000
+
+
 def test_many_small_files_come_over_few_connections(server: BlobServer, store: Store, far: None) -> None:
     files = small_files(server, 300)
     reporter = Remember()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +21,11 @@ SOME = 8
 """Connections to a source that answered, but with nothing that tells how far away it is."""
 ENOUGH = 150_000_000
 """Bytes a second through one connection; more of them would not help."""
+HASHED = 150_000_000
+"""
+Bytes a second and core, a tenth of what a core hashes. What comes faster is hashed once: chunks are
+proved with the whole file then, and looked at one by one only where that comes out wrong.
+"""
 GAIN = 1.2
 """How much faster twice as many connections must be, or no more are made."""
 WINDOW = 0.25
@@ -115,6 +122,11 @@ class Host:
         left = claim.end - claim.position
         return self.pace > 0 and left > claim.pace(now) * (LATE + 4 * left / self.pace)
 
+    @property
+    def outruns_hashing(self) -> bool:
+        """Tell whether bytes come faster than this machine likes to hash twice."""
+        return self.rate > HASHED * cores()
+
     def worth(self) -> int | None:
         """Return the bytes that are worth sharing what another request brings, or None for unknown."""
         return max(LEAST, int(self.rate * WORTH / self.limit)) if self.rate else None
@@ -149,3 +161,11 @@ class Host:
         """Leave it alone for some seconds, and ask it by fewer connections then."""
         self.rests_until = max(self.rests_until, time.monotonic() + pause)
         self.limit = max(1, self.limit // 2)
+
+
+@lru_cache(maxsize=1)
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -195,6 +195,7 @@ class _Delivery:
             if self._run.stopped:
                 return
             self._count(len(block))
+            queue[0].defers = self._place.host.outruns_hashing
             self._bound(at + len(block))
             self._gain(_hand_out(memoryview(block), at, queue))
             at += len(block)

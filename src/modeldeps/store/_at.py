@@ -15,10 +15,9 @@ PIECE = 1 << 20
 
 
 def write_all(handle: int, data: memoryview, offset: int) -> None:
-    """Write all of some bytes at a place, and let the disk begin with them. Raises OSError."""
+    """Write all of some bytes at a place. Raises OSError."""
     while data:
         count = pwrite(handle, data[:PIECE], offset)
-        _write_back(handle, offset, count)
         data, offset = data[count:], offset + count
 
 
@@ -30,7 +29,7 @@ def read_all(handle: int, count: int, offset: int) -> bytes:
     return found
 
 
-def _write_back(handle: int, offset: int, count: int) -> None:
+def write_back(handle: int, offset: int, count: int) -> None:
     """
     Let the disk begin at once, so that the flush at the end has little to wait for.
 

@@ -9,6 +9,9 @@ from modeldeps.digest import Hash, new_hash
 if TYPE_CHECKING:
     from modeldeps.store._landing import Landing
 
+WRITE_BACK = 4 << 20
+"""Bytes after which the disk is told to begin with them."""
+
 
 class Claim:
     """A range that one thread writes, in order."""
@@ -32,7 +35,10 @@ class Claim:
         """How often this range was taken from others who were late."""
         self.writing = False
         """Its thread is between taking bytes and having proved them."""
+        self.defers = False
+        """Its chunks are proved with the whole file: bytes come faster than they can be hashed twice."""
         self._start = start
+        self._dirty = start
         self._running: Hash | None = None
 
     @property
@@ -73,15 +79,18 @@ class Claim:
         """Write a piece of one chunk; its digest is taken on the way where all of it comes through here."""
         place, chunked = self.position, len(self.landing.file.chunks) > 1
         start, end = self.landing.bounds(place)
-        if place == start and chunked:
+        if place == start and chunked and not self.defers:
             self._running = new_hash()
         if self._running is not None:
             self._running.update(piece)
         self.landing.put(self, piece)
+        if self.position - self._dirty >= WRITE_BACK:
+            self.landing.write_back(self._dirty, self.position)
+            self._dirty = self.position
         if chunked and self.position >= min(end, self.end):
             running, self._running = self._running, None
             found = running.hexdigest() if running is not None and self.position >= end else None
-            self.landing.check(place, found=found)
+            self.landing.check(place, found=found, defers=self.defers)
 
     def release(self) -> None:
         """Give back what was not written. Safe to call twice."""

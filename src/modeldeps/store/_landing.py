@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from modeldeps.errors import ContradictionError, DigestError
 from modeldeps.files import flush_file, make_folder, replace
 from modeldeps.store import _extents
-from modeldeps.store._at import write_all
+from modeldeps.store._at import write_all, write_back
 from modeldeps.store._claim import Claim
 from modeldeps.store._ebb import Ebb
 from modeldeps.store._pieces import Pieces
@@ -56,10 +56,12 @@ class Landing:
         self._old = Spans()
         """What an earlier run left and no digest proved yet."""
         self._sources: dict[int, set[str]] = {}
-        """Who sent the bytes of a chunk that is not proved yet, by its offset; 0 where there are none."""
+        """Who sent the bytes of a chunk that was not hashed yet, by its offset; 0 where there are none."""
         self._claims: list[Claim] = []
         self._prefix = Prefix(handle, file.size)
         self._ebb = Ebb(handle, path)
+        self._suspicious = False
+        """The whole came out wrong once: from now on each chunk is proved when it comes."""
         self._closing = False
 
     @property
@@ -187,16 +189,25 @@ class Landing:
         """Return where the chunk that holds a byte begins and ends; the file, where there are none."""
         return self._pieces.bounds(place) if self._pieces else (0, self.file.size)
 
-    def check(self, place: int, *, found: str | None) -> None:
+    def write_back(self, start: int, end: int) -> None:
+        """Let the disk begin with bytes that were written, so that the flush has little to wait for."""
+        write_back(self._handle, start, end - start)
+
+    def check(self, place: int, *, found: str | None, defers: bool = False) -> None:
         """
         Prove the chunk that holds a byte, once all of it is written; `found` is its digest if that is known.
 
-        A wrong one is missing again. Raises DigestError, with the source's name, where all of it came
+        One that is not known and that `defers` is proved with the whole file, which is going to tell. A
+        wrong one is missing again. Raises DigestError, with the source's name, where all of it came
         from there; OSError where the disk fails.
         """
         with self._turn:
             start, end = self._pieces.bounds(place)
             if self._pieces.is_good(place) or not self._written.covers(start, end):
+                return
+            if found is None and defers and not self._suspicious:
+                self._pieces.keep(place)
+                self._follow()
                 return
         digest = found or self._pieces.digest(place)
         expected = self._pieces.expected(place)
@@ -208,8 +219,7 @@ class Landing:
                 return
             self._drop(start, end)
         if source is not None:
-            part = f"bytes {start} to {end - 1}"
-            raise DigestError(source, self.file.path, expected=expected, found=digest, part=part)
+            raise self._blame(source, start, end, digest)
 
     def _only_source(self, start: int, end: int) -> str | None:
         """Return who sent all of a chunk, None where it was several, or an earlier run; forget it."""
@@ -285,11 +295,20 @@ class Landing:
             self.restart()
             raise ContradictionError(self.file.path, expected=self.file.sha256, found=found)
         with self._turn:
-            for start, end in wrong:
+            self._suspicious = True
+            sources = [self._only_source(start, end) for start, end, _ in wrong]
+            for start, end, _ in wrong:
                 self._drop(start, end)
             self._prefix.restart()
             self._follow()
+        for source, (start, end, digest) in zip(sources, wrong, strict=True):
+            if source is not None:
+                raise self._blame(source, start, end, digest)
         return False
+
+    def _blame(self, source: str, start: int, end: int, found: str) -> DigestError:
+        part, expected = f"bytes {start} to {end - 1}", self._pieces.expected(start)
+        return DigestError(source, self.file.path, expected=expected, found=found, part=part)
 
     def publish(self, blob: Path, stamps: Stamps) -> Path:
         """

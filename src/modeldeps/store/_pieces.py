@@ -100,16 +100,26 @@ class Pieces:
                     old.add(*part)
         return written, old
 
-    def wrong(self) -> list[tuple[int, int]]:
-        """Hash everything again; return the chunks that are wrong, which are missing then. Raises OSError."""
-        matches = self._match(range(len(self)))
-        self._good, self._front = bytearray(matches), 0
-        return [self.span(index) for index, match in enumerate(matches) if not match]
+    def wrong(self) -> list[tuple[int, int, str]]:
+        """
+        Hash everything again; return start, end and digest of the chunks that are wrong.
 
-    def _match(self, indexes: Iterable[int]) -> list[bool]:
-        """Tell of each chunk whether its bytes on disk are right; all cores work."""
+        They are missing then. Raises OSError.
+        """
+        found = self._digests(range(len(self)))
+        self._good = bytearray(self._chunks[index].sha256 == one for index, one in enumerate(found))
+        self._front = 0
+        return [(*self.span(index), one) for index, one in enumerate(found) if not self._good[index]]
+
+    def _match(self, indexes: Sequence[int]) -> list[bool]:
+        """Tell of each chunk whether its bytes on disk are right."""
+        found = zip(indexes, self._digests(indexes), strict=True)
+        return [self._chunks[index].sha256 == one for index, one in found]
+
+    def _digests(self, indexes: Iterable[int]) -> list[str]:
+        """Return the digests of chunks on disk; all cores work."""
         with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-            return list(pool.map(lambda index: self._digest(index) == self._chunks[index].sha256, indexes))
+            return list(pool.map(self._digest, indexes))
 
     def copy(self, index: int, source: int, offset: int) -> bool:
         """Copy a chunk out of another file; False where that ends too early. Raises OSError."""
