@@ -216,3 +216,31 @@ def test_the_long_form_is_reached_in_one_step_and_says_no_dots(path: str) -> Non
     assert once.startswith("\\\\?\\")
     assert not {".", ".."} & set(once.split("\\"))
     assert "/" not in once
+
+
+DARWIN = """
+import errno, fcntl, os, sys
+sys.platform, fcntl.F_FULLFSYNC = "darwin", 51
+asked, plain = [], os.fsync
+os.fsync = lambda handle: asked.append("fsync") or plain(handle)
+def full(handle, command):
+    asked.append(command)
+    if error:
+        raise OSError(error, "told to")
+fcntl.fcntl = full
+from modeldeps.files import flush_file
+for error in (0, errno.ENOTSUP, errno.ENOTTY, errno.EIO):
+    try:
+        flush_file(1)
+    except OSError as found:
+        asked.append(found.errno == errno.EIO)
+sys.stderr.write(repr(asked))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS itself is asked there")
+def test_on_macos_bytes_go_past_the_memory_of_the_drive_where_the_file_system_can(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as stream:
+        words = [sys.executable, "-c", DARWIN]
+        done = subprocess.run(words, stdout=stream, stderr=subprocess.PIPE, text=True, check=True)
+    assert done.stderr == "[51, 51, 'fsync', 51, 'fsync', 51, True]"
