@@ -79,7 +79,8 @@ class Claim:
         """Write a piece of one chunk; its digest is taken on the way where all of it comes through here."""
         place, chunked = self.position, len(self.landing.file.chunks) > 1
         start, end = self.landing.bounds(place)
-        if place == start and chunked and not self.defers:
+        whole = place == 0 and self.end == self.landing.file.size and self.landing.is_short
+        if place == start and (not self.defers if chunked else whole):
             self._running = new_hash()
         if self._running is not None:
             self._running.update(piece)
@@ -91,6 +92,8 @@ class Claim:
             running, self._running = self._running, None
             found = running.hexdigest() if running is not None and self.position >= end else None
             self.landing.check(place, found=found, defers=self.defers)
+        elif self._running is not None and self.position >= end:
+            self.landing.tell(self._running.hexdigest())
 
     def release(self) -> None:
         """Give back what was not written. Safe to call twice."""

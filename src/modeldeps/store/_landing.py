@@ -189,6 +189,15 @@ class Landing:
         """Return where the chunk that holds a byte begins and ends; the file, where there are none."""
         return self._pieces.bounds(place) if self._pieces else (0, self.file.size)
 
+    @property
+    def is_short(self) -> bool:
+        """Who writes all of the file in one go is to hash it, too."""
+        return self._prefix.is_alone
+
+    def tell(self, digest: str) -> None:
+        """Hear the digest of the whole from who wrote all of it in one go."""
+        self._prefix.tell(digest)
+
     def write_back(self, start: int, end: int) -> None:
         """Let the disk begin with bytes that were written, so that the flush has little to wait for."""
         write_back(self._handle, start, end - start)
