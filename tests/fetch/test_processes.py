@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from fetch_worker import describe
 from fetching import file_of
 
 from modeldeps.digest import sha256_file
+from modeldeps.store import _lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from blob_server import BlobServer
 
@@ -44,13 +47,12 @@ def spawn(
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return a function that starts a process which fetches the file; all are gone after the test."""
     named = tmp_path / "file.json"
-    chunks = [[one.offset, one.length, one.sha256] for one in file.chunks]
-    named.write_text(
-        json.dumps({"path": file.path, "size": file.size, "sha256": file.sha256, "chunks": chunks})
-    )
     started = []
 
-    def start(*settings: str, before: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    def start(
+        *settings: str, before: tuple[str, ...] = (), files: Sequence[File] = (file,)
+    ) -> subprocess.Popen[str]:
+        named.write_text(json.dumps([*map(describe, files)]))
         words = [*before, sys.executable, str(WORKER), str(store.root), server.url, str(named), *settings]
         process = subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started.append(process)
@@ -91,6 +93,157 @@ def test_six_processes_fetch_a_file_once(
     processes = [spawn() for _ in range(6)]
     assert sorted(map(finish, processes)) == [0] * 5 + [file.size]
     assert len(server.requests) == 1
+    check(store, file)
+
+
+def fetched_by_all(process: subprocess.Popen[str]) -> list[int]:
+    """Return the bytes that each of a crowd of processes fetched."""
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert err == ""
+    return [*map(int, out.split())]
+
+
+def parts_of(data: bytes, server: BlobServer) -> list[File]:
+    """Serve a model of seven files of many sizes; return them."""
+    files = []
+    for number, size in enumerate((1_500_000, 900_000, 300_000, 70_000, 5_000, 17, 1_048_577)):
+        part = bytes([number]) + data[:size]
+        files.append(file_of(part, f"{number}.bin", chunk=60_000 if number % 2 else 0))
+        server.add(part, files[-1].sha256)
+    return files
+
+
+@posix
+def test_of_32_processes_one_fetches_and_all_have_the_file(
+    spawn: Callable[..., subprocess.Popen[str]], server: BlobServer, store: Store, file: File
+) -> None:
+    fetched = fetched_by_all(spawn("crowd=32"))
+    assert sorted(fetched) == [0] * 31 + [file.size]
+    assert server.sent == file.size
+    check(store, file)
+
+
+@posix
+@pytest.mark.parametrize("near", ["host.NEAR=1", "host.NEAR=-1"])
+def test_32_processes_fetch_each_file_of_a_model_once(
+    spawn: Callable[..., subprocess.Popen[str]], server: BlobServer, store: Store, data: bytes, near: str
+) -> None:
+    files = parts_of(data, server)
+    server.pause = 0.002
+    fetched = fetched_by_all(spawn("crowd=32", near, files=files))
+    assert len(fetched) == 32
+    assert sum(fetched) == server.sent == sum(one.size for one in files)
+    for one in files:
+        check(store, one)
+
+
+@posix
+def test_32_processes_of_which_whoever_fetches_is_killed_lose_next_to_nothing(
+    spawn: Callable[..., subprocess.Popen[str]], server: BlobServer, store: Store, data: bytes
+) -> None:
+    large = random.Random(5).randbytes(32 << 20)  # noqa: S311 - no secret
+    file = file_of(large, chunk=CHUNK)
+    server.add(large, file.sha256)
+    server.pause, server.block = 0.002, 1 << 15
+    crowd = spawn("crowd=32", "host.NEAR=1", "host.ENOUGH=1", files=[file])
+    killed: set[int] = set()
+    for share in (0.05, 0.2, 0.4, 0.7, 0.9):
+        begun(store, file, at_least=int(share * file.size))
+        holder = None
+        while holder is None or holder.pid in killed:
+            holder = _lock.holder(store._layout.lock(file.sha256))
+        killed.add(holder.pid)
+        os.kill(holder.pid, signal.SIGKILL)
+    out, err = crowd.communicate(timeout=120)
+    assert (crowd.returncode, err) == (0, "")
+    assert len(out.split()) == 32 - len(killed)
+    assert server.sent <= 1.05 * file.size
+    check(store, file)
+
+
+CONTAINER = ("unshare", "--mount", "--pid", "--fork", "--uts", "--ipc")
+can_unshare = pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run([*CONTAINER, "true"], capture_output=True).returncode != 0,  # noqa: PLW1510 - it is looked at
+    reason="no namespaces of one's own can be made here",
+)
+
+
+@posix
+@can_unshare
+def test_processes_in_containers_that_share_a_store_fetch_a_file_once(
+    spawn: Callable[..., subprocess.Popen[str]], server: BlobServer, store: Store, file: File
+) -> None:
+    crowds = [spawn("crowd=4", before=CONTAINER) for _ in range(3)]
+    fetched = [count for one in crowds for count in fetched_by_all(one)]
+    assert sorted(fetched) == [0] * 11 + [file.size]
+    assert server.sent == file.size
+    check(store, file)
+
+
+@posix
+@can_unshare
+def test_a_container_that_is_killed_leaves_what_it_fetched_to_the_others(
+    spawn: Callable[..., subprocess.Popen[str]], server: BlobServer, store: Store, file: File
+) -> None:
+    first = spawn(before=(*CONTAINER, "--kill-child"))
+    begun(store, file, at_least=2 * CHUNK)
+    other = spawn(before=CONTAINER)
+    time.sleep(0.2)
+    first.kill()
+    assert 0 < finish(other) <= file.size - 2 * CHUNK
+    check(store, file)
+
+
+@posix
+def test_a_program_that_has_fetched_may_fork_and_both_go_on(
+    spawn: Callable[..., subprocess.Popen[str]], server: BlobServer, store: Store, data: bytes
+) -> None:
+    files = parts_of(data, server)
+    server.pause = 0
+    process = spawn("after=fork", "host.NEAR=-1", files=files)
+    assert fetched_by_all(process) == [
+        files[0].size,
+        sum(one.size for one in files[1:-1]),
+        files[-1].size,
+    ]
+    for one in files:
+        check(store, one)
+
+
+FAR = ("host.NEAR=-1", "orders.SEGMENT=100000", "orders.LEAST=50000")
+
+
+@posix
+@pytest.mark.parametrize("settings", [(), FAR], ids=["near", "far"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_interrupted_at_any_moment_it_leaves_no_other_traceback_and_keeps_what_came(
+    spawn: Callable[..., subprocess.Popen[str]],
+    server: BlobServer,
+    store: Store,
+    number: signal.Signals,
+    settings: tuple[str, ...],
+) -> None:
+    moments = random.Random(number + len(settings))  # noqa: S311 - no secret
+    large = moments.randbytes(8 << 20)
+    file = file_of(large, chunk=CHUNK)
+    server.add(large, file.sha256)
+    server.pause, server.block = (0.006 if settings else 0.002), 1 << 13
+    for share in (0.0, 0.0, 0.1, 0.3, 0.5, 0.7):
+        process = spawn(*settings, files=[file])
+        if share:
+            begun(store, file, at_least=int(share * file.size))
+        time.sleep(moments.random() * 0.1 + (0 if share else 0.15))
+        before = store.begun(file)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode != 0
+        found = err.count("Traceback (most recent call last)")
+        assert found == 0 or (number == signal.SIGINT and "KeyboardInterrupt" in err.splitlines()[-1])
+        assert "Exception ignored" not in err
+        assert store.begun(file) >= before
+    finish(spawn(files=[file]))
+    assert server.sent <= 1.3 * file.size
     check(store, file)
 
 

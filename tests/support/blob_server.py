@@ -69,6 +69,8 @@ class BlobServer:
     connections: int = 0
     pause: float = 0.0
     """Seconds before each block of a body."""
+    block: int = BLOCK
+    """Bytes of a block; one is lost on each connection of a client that dies."""
 
     def add(self, data: bytes, digest: str, *faults: Fault) -> str:
         """Serve a blob as a channel does; return its path."""
@@ -137,10 +139,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def body(self, data: bytes) -> None:
         """Send bytes block by block."""
-        for start in range(0, len(data), BLOCK):
+        size = self.server.blobs.block
+        for start in range(0, len(data), size):
             time.sleep(self.server.blobs.pause)
-            self.wfile.write(data[start : start + BLOCK])
-            self.request_record.sent += len(data[start : start + BLOCK])
+            self.wfile.write(data[start : start + size])
+            self.request_record.sent += len(data[start : start + size])
 
     def hang_up(self) -> None:
         """Close the connection after this answer."""
