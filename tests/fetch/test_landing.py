@@ -18,7 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from modeldeps.digest import sha256_bytes
 from modeldeps.errors import ContradictionError, DigestError
 from modeldeps.manifest import Chunk, File
-from modeldeps.store import Landing, _extents, _landing
+from modeldeps.store import Landing, _extents
 
 if TYPE_CHECKING:
     from modeldeps.store import Claim
@@ -326,7 +326,7 @@ def test_a_handle_is_not_closed_under_somebody_who_writes(landing: Landing) -> N
 
 def test_the_block_of_a_file_system_is_asked_for(tmp_path: Path) -> None:
     with (tmp_path / "x").open("wb") as stream:
-        assert _landing._block(stream.fileno()) >= 4096
+        assert _extents.block(stream.fileno()) >= 4096
 
 
 def test_chunks_of_one_digest_are_each_in_their_place(tmp_path: Path) -> None:

@@ -70,10 +70,15 @@ def _extents(handle: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(at, size)
 
 
-def surely(spans: Spans, block: int) -> Spans:
+def block(handle: int) -> int:
+    """Return the bytes of a block of a file's file system. Raises OSError."""
+    return max(4096, getattr(os.fstat(handle), "st_blksize", 0))
+
+
+def surely(spans: Spans, length: int) -> Spans:
     """
     Return the ranges without the blocks at their edges, which may be written in part only.
 
-    `block` is the file system's block in bytes. The first byte of a file is an edge of nothing.
+    `length` is that of a block of the file system. The first byte of a file is an edge of nothing.
     """
-    return Spans((start and start + block, end - block) for start, end in spans)
+    return Spans((start and start + length, end - length) for start, end in spans)

@@ -8,8 +8,10 @@ import stat
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
+from modeldeps.digest import BLOCK
+from modeldeps.errors import DigestError
 from modeldeps.store import _known, _lock, _trust
 from modeldeps.store._landing import Landing
 
@@ -134,6 +136,25 @@ def land(
         found.leave()
         raise
     return found
+
+
+def copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:
+    """Fill a landing from an open file. Raises DigestError."""
+    landing.restart()
+    file = landing.file
+    claims = landing.take_all()
+    try:
+        for claim in claims:
+            claim.source = source
+            while not claim.is_done and (block := stream.read(BLOCK)):
+                claim.write(block)
+    finally:
+        for claim in claims:
+            claim.release()
+    if not landing.is_full or stream.read(1):
+        landing.restart()
+        raise DigestError(source, file.path, expected=file.sha256, found=f"of other than {file.size} bytes")
+    landing.prove()
 
 
 class Watch:

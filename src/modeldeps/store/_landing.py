@@ -88,7 +88,7 @@ class Landing:
         self.sequential = not holes and not self._pieces
         if not found.total:
             return
-        sure = _extents.surely(found, _block(self._handle)) if holes else found
+        sure = _extents.surely(found, _extents.block(self._handle)) if holes else found
         if self._pieces:
             self._written, self._old = self._pieces.resume(found, sure)
         else:
@@ -352,8 +352,3 @@ class Landing:
             handle, self._handle = self._handle, -1
         self._prefix.close()
         os.close(handle)
-
-
-def _block(handle: int) -> int:
-    """Return the bytes of a block of the file system."""
-    return max(4096, getattr(os.fstat(handle), "st_blksize", 0))

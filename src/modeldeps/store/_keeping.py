@@ -1,0 +1,170 @@
+"""What is done with all that a store holds: gather, verify, mend, note, free, measure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from modeldeps.store import _trust
+from modeldeps.store._layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from modeldeps.manifest import File, Manifest, Variant
+    from modeldeps.progress import Reporter
+    from modeldeps.store._costs import Costs
+    from modeldeps.store._gather import Adoption
+    from modeldeps.store._gc import Swept
+    from modeldeps.store._needs import Rules
+    from modeldeps.store._plan import Plan
+    from modeldeps.store._usage import Usage
+    from modeldeps.store._uses import Note, Use
+    from modeldeps.store._verify import Expected, Verified
+
+
+class Keeping:
+    """The part of a store that no load() and no fetch needs; each method imports what does the work."""
+
+    if TYPE_CHECKING:
+        root: Path
+        layers: tuple[Path, ...]
+        peers: tuple[Path, ...]
+        find: Callable[[File], Path | None]
+        writing: Callable[..., AbstractContextManager[None]]
+        _layouts: Callable[[], tuple[Layout, ...]]
+
+        @property
+        def _layout(self) -> Layout: ...
+
+        @property
+        def _stamps(self) -> _trust.Stamps: ...
+
+    def walls(self) -> list[str]:
+        """Return in words what keeps other users from a store that is meant to be shared."""
+        from modeldeps.store import _shared  # noqa: PLC0415
+
+        return _shared.walls(self._layout.common)
+
+    def gather(
+        self,
+        places: Iterable[Path],
+        wanted: Iterable[File] | None,
+        *,
+        reporter: Reporter,
+        share: bool = True,
+        dry_run: bool = False,
+    ) -> Adoption:
+        """
+        Make blobs of the wanted files, or of all, that lie below these places; with `dry_run` only look.
+
+        Without `share` nothing becomes a hard link. Raises StoreFullError and StoreReadOnlyError.
+        """
+        from modeldeps.store import _gather, _room  # noqa: PLC0415
+
+        gatherer = _gather.Gatherer(
+            self._layout,
+            self._stamps,
+            lambda file: self.find(file) is not None,
+            reporter,
+            share=share,
+            dry_run=dry_run,
+        )
+        with _room.writing(self.root):
+            return gatherer.gather(places, wanted)
+
+    def notes(self) -> Iterator[Note]:
+        """Yield the notes of who uses what."""
+        from modeldeps.store import _uses  # noqa: PLC0415
+
+        return _uses.notes(self._layout)
+
+    def has_folder(self, files: Sequence[File], *, name: str, version: str, variant: str) -> bool:
+        """Tell whether a model was materialised, here or in a read-only store, right or not."""
+        return any(one.model(name, version, variant, files).is_dir() for one in self._layouts())
+
+    def verify(self, models: Sequence[Expected], *, reporter: Reporter, only: bool = False) -> Verified:
+        """
+        Hash all that this store and the read-only ones hold, or only these models; nobody uses what is wrong.
+
+        `models` are known releases; they tell what copies in folders of models should be.
+        """
+        from modeldeps.store import _verify  # noqa: PLC0415
+
+        stores = [(one, one.root == self.root) for one in self._layouts()]
+        return _verify.Verifier(stores, models, self._stamps, reporter, only=only).verify()
+
+    def restore(self, file: File, copies: Iterable[Path]) -> bool:
+        """
+        Make a wrong or missing blob anew out of a copy that is here, if one of them, or of a layer, is right.
+
+        Where none is, what is right of the old blob is laid ready for a fetch. Raises what `writing` does.
+        """
+        from modeldeps.store import _mend  # noqa: PLC0415
+
+        elsewhere = [one.blob(file.sha256) for one in self._layouts() if one.root != self.root]
+        with self.writing(file.size):
+            if _mend.restore(self._layout, file, [*copies, *elsewhere], stamps=self._stamps):
+                return True
+            _mend.seed(self._layout, file)
+            return False
+
+    def relink(self, paths: Iterable[Path], file: File) -> None:
+        """Let files of models be the right blob again. Raises BlobMissingError and what `writing` does."""
+        from modeldeps.store import _mend  # noqa: PLC0415
+
+        with self.writing(file.size):
+            _mend.relink(paths, file, self.find, stamps=self._stamps)
+
+    def use_of(self, manifest: Manifest, variant: Variant) -> Use | None:
+        """Return the use of a variant by nobody yet; None where its bytes are not here."""
+        from modeldeps.store import _roots  # noqa: PLC0415
+
+        here = all(self.find(file) for file in manifest.payload(variant))
+        return _roots.use_of(self._layout, manifest, variant) if here else None
+
+    def pin(self, use: Use) -> None:
+        """Write a note. Raises StoreFullError and StoreReadOnlyError."""
+        from modeldeps.store import _roots  # noqa: PLC0415
+
+        with self.writing():
+            _roots.note(self._layout, use)
+
+    def own_notes(self) -> Iterator[Note]:
+        """Yield the notes that this user wrote."""
+        return (one for one in self.notes() if one.user == _trust.user())
+
+    def unpin(self, note: Note) -> None:
+        """Delete a note. Raises StoreReadOnlyError."""
+        with self.writing():
+            note.file.unlink(missing_ok=True)
+
+    def survey(self, rules: Rules, also: Collection[str] = ()) -> Plan:
+        """Return what the store that is written can do without; `also` are digests of blobs that stay."""
+        from modeldeps.store import _gc  # noqa: PLC0415
+
+        return _gc.survey(self._layout, self._others, rules, also)
+
+    def collect(self, rules: Rules, also: Collection[str] = ()) -> Swept:
+        """Free what the store can do without. Raises StoreBusyError and StoreReadOnlyError."""
+        from modeldeps.store import _gc  # noqa: PLC0415
+
+        with self.writing():
+            return _gc.collect(self._layout, self._others, rules, also)
+
+    @property
+    def _others(self) -> tuple[Layout, ...]:
+        return tuple(map(Layout, (*self.layers, *self.peers)))
+
+    def costs(self, rules: Rules) -> Costs:
+        """Return what each environment and each model costs in the store that is written."""
+        from modeldeps.store._costs import weigh  # noqa: PLC0415
+
+        return weigh(self._layout, rules)
+
+    def usage(self) -> Usage:
+        """Return what the store that is written holds."""
+        from modeldeps.store._usage import measure  # noqa: PLC0415
+
+        return measure(self._layout)
