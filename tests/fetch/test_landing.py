@@ -187,7 +187,7 @@ TestFilling = Filling.TestCase
 TestFillingChunks = FillingChunks.TestCase
 TestFillingSmallChunks = FillingSmallChunks.TestCase
 for case in (TestFilling, TestFillingChunks, TestFillingSmallChunks):
-    case.settings = settings(max_examples=max(10, settings.default.max_examples // 3))
+    case.settings = settings(max_examples=max(10, settings().max_examples // 3))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from fetching import Remember, fetch_one, file_of
 
 from modeldeps.errors import DigestError, StoreFailedError, UnreachableError
-from modeldeps.fetch import _host, _orders, fetch
+from modeldeps.fetch import Body, _host, _orders, fetch
 from modeldeps.progress import Reporter
 from modeldeps.store import Store, _landing
 
@@ -252,9 +252,7 @@ def test_more_connections_are_made_while_they_bring_more(monkeypatch: pytest.Mon
     assert limits == [2, 4, 8, 8, 16, 16, 16]
 
 
-def blob_server_body(round_trip: float) -> _host.Body:
-    from modeldeps.fetch import Body  # noqa: PLC0415 - a name of the transports'
-
+def blob_server_body(round_trip: float) -> Body:
     return Body(0, 1, iter(()), round_trip=round_trip)
 
 
