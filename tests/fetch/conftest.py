@@ -1,19 +1,22 @@
-"""A server of blobs that can fail, a store, and files to fetch."""
+"""A server of blobs that can fail, a store, files to fetch, and users who share a store."""
 
 from __future__ import annotations
 
 import random
+import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blob_server
 import pytest
+from users import ALICE, BOB, User
 
 from modeldeps.fetch import _retry
-from modeldeps.store import Store
+from modeldeps.store import Store, _shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -49,3 +52,23 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def top() -> Iterator[Path]:
+    """Return a folder that all users share as a store."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    _shared.found(folder / "models", group=None)
+    yield folder / "models"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def alice(top: Path) -> User:
+    return User(ALICE, top)
+
+
+@pytest.fixture
+def bob(top: Path) -> User:
+    return User(BOB, top)

@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fetching import file_of
+
+from modeldeps.store._layout import MEMBERS
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -104,3 +108,14 @@ def finish(process: subprocess.Popen[str], said: str = "") -> str:
     out, err = process.communicate(said, timeout=120)
     assert process.returncode == 0, err
     return out.strip()
+
+
+DATA = b"weights " * 50_000
+FILE = file_of(DATA)
+ASK = f"file = file_of({DATA[:8]!r} * {len(DATA) // 8})\n"
+PUT = f"file = put({DATA[:8]!r} * {len(DATA) // 8})\n"
+NO_HASH = "_trust.sha256_stream = None\n"
+
+
+def blob_of(user: User, digest: str = FILE.sha256) -> Path:
+    return user.root / MEMBERS / str(user.number) / "blobs" / "sha256" / digest[:2] / digest
