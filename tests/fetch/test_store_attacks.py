@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fetching import file_of
 from stores import looped, mounted, root_only
-from users import ALICE, ASK, BOB, CAROL, DATA, FILE, NO_HASH, PUT, User, blob_of, finish
+from users import ALICE, ASK, BOB, CAROL, DATA, FILE, NO_HASH, PUT, User, blob_of
 
 from modeldeps.config import Settings
 from modeldeps.store import Store, _shared, _trust
@@ -79,7 +79,14 @@ sys.stdin.readline()
 def is_noticed(top: Path) -> bool:
     """Let one user alter bytes through a mapping after another one proved them; tell whether that shows."""
     alice, bob = User(ALICE, top), User(BOB, top)
-    attack = alice.start(PUT + "blob = store.blob(file.sha256); blob.chmod(0o644)\n" + MAPPED)
+    with alice.start(PUT + "blob = store.blob(file.sha256); blob.chmod(0o644)\n" + MAPPED) as attack:
+        try:
+            return _attacked(attack, bob)
+        finally:
+            attack.kill()  # so that the disk can be unmounted
+
+
+def _attacked(attack: subprocess.Popen[str], bob: User) -> bool:
     assert attack.stdin is not None
     assert attack.stdout is not None
     assert attack.stdout.readline() == "mapped\n"
@@ -87,10 +94,8 @@ def is_noticed(top: Path) -> bool:
     attack.stdin.write("\n")
     attack.stdin.flush()
     assert attack.stdout.readline() == "altered\n"
-    found = bob.run(ASK + "print(store.find(file))")
-    finish(attack, "\n")
-    assert blob_of(alice).read_bytes()[:7] == b"WEIGHTS"
-    return found == "None"
+    assert blob_of(User(ALICE, bob.root)).read_bytes()[:7] == b"WEIGHTS"
+    return bob.run(ASK + "print(store.find(file))") == "None"
 
 
 def test_bytes_that_are_altered_through_a_mapping_are_noticed(top: Path) -> None:
