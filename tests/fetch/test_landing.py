@@ -137,7 +137,7 @@ class Filling(RuleBasedStateMachine):
         pieces = self.landing._pieces
         for index in range(len(pieces)):
             start, end = pieces.span(index)
-            if pieces.is_good(start) and start not in self.landing._sources:
+            if pieces.is_good(start) and not self.landing._senders.knows(start):
                 assert data[start:end] == DATA[start:end]
 
     def teardown(self) -> None:

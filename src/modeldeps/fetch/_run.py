@@ -152,14 +152,23 @@ class Run:
     def prepare(self, task: Task) -> None:
         """Look at what an earlier run left, and at what blobs of this machine have. Raises StoreError."""
         assert task.berth is not None  # noqa: S101 - whoever prepares a task has opened it
+        landing = task.berth.landing
         with self.store.writing(task.file.size):
-            task.berth.landing.resume()
-        self.store.copy_known(task.berth.landing)
+            landing.resume()
+            donation = self.store.donation(landing)
+            if donation:  # others bring meanwhile what nobody here has
+                self._ready(task)
+                donation.give(is_over=lambda: self.stopped)
+        self._ready(task)
         with self.turn:
-            task.state, task.is_small = State.READY, can_be_small(task)
-            self.check_full(task)
             if task.state is State.READY and task.place() is None:
                 self.stop(task.error())
+
+    def _ready(self, task: Task) -> None:
+        with self.turn:
+            if task.state is State.LOOKING:
+                task.state, task.is_small = State.READY, can_be_small(task)
+            self.check_full(task)
             self.turn.notify(1 if task.is_small else len(self._threads))
 
     def _staff(self) -> None:

@@ -35,6 +35,8 @@ class Claim:
         """How often this range was taken from others who were late."""
         self.writing = False
         """Its thread is between taking bytes and having proved them."""
+        self.held = False
+        """It is filled by a copy, not by `write`; nobody may have a part of it."""
         self.defers = False
         """Its chunks are proved with the whole file: bytes come faster than they can be hashed twice."""
         self._start = start

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from modeldeps.store import _known, _trust
+from modeldeps.store._claim import WRITE_BACK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from modeldeps.store._landing import Landing
     from modeldeps.store._layout import Layout
@@ -21,19 +22,44 @@ _READ = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _READ |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def copy_known(landing: Landing, layouts: Sequence[Layout], stamps: _trust.Stamps) -> None:
-    """Copy each chunk of which nothing is there from a blob that has it. Raises OSError."""
-    chunks = {index: landing.file.chunks[index] for index in landing.missing()}
-    if not chunks:
-        return
-    places = _known.look_up([one.chunks for one in layouts], chunks)
-    with ExitStack() as stack:
-        donors = _Donors(layouts, stamps, stack)
-        for index in sorted(places):
-            for place in places[index]:
-                handle = donors.open(place.blob)
-                if handle is not None and landing.copy(index, handle, place.offset):
-                    break
+class Donation:
+    """What blobs of this machine have of a file, while others already bring the rest."""
+
+    def __init__(self, landing: Landing, layouts: Sequence[Layout], stamps: _trust.Stamps) -> None:
+        """Look up each chunk of which nothing is there, and hold the places of those that are known."""
+        self._landing = landing
+        self._layouts = layouts
+        self._stamps = stamps
+        chunks = {index: landing.file.chunks[index] for index in landing.missing()}
+        self._places = _known.look_up([one.chunks for one in layouts], chunks) if chunks else {}
+        self._held = {index: landing.hold(index) for index in sorted(self._places)}
+
+    def __bool__(self) -> bool:
+        return bool(self._held)
+
+    def give(self, *, is_over: Callable[[], bool]) -> None:
+        """Copy chunk by chunk until `is_over`; what can't be had is missing again. Raises OSError."""
+        begun = 0
+        try:
+            with ExitStack() as stack:
+                donors = _Donors(self._layouts, self._stamps, stack)
+                for index, claim in self._held.items():
+                    if is_over():
+                        return
+                    self._copy(index, donors)
+                    claim.release()
+                    if claim.end - begun >= WRITE_BACK:
+                        self._landing.write_back(begun, claim.end)
+                        begun = claim.end
+        finally:
+            for claim in self._held.values():
+                claim.release()
+
+    def _copy(self, index: int, donors: _Donors) -> None:
+        for place in self._places[index]:
+            handle = donors.open(place.blob)
+            if handle is not None and self._landing.copy(index, handle, place.offset):
+                return
 
 
 class _Donors:

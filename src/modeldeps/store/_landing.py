@@ -21,6 +21,7 @@ from modeldeps.store._claim import Claim
 from modeldeps.store._ebb import Ebb
 from modeldeps.store._pieces import Pieces
 from modeldeps.store._prefix import Prefix
+from modeldeps.store._senders import Senders
 from modeldeps.store._spans import Spans
 from modeldeps.store._trust import Stamps, seal, stamp
 
@@ -53,10 +54,7 @@ class Landing:
         self._turn = threading.RLock()
         self._pieces = Pieces(handle, file.chunks)
         self._written = Spans()
-        self._old = Spans()
-        """What an earlier run left and no digest proved yet."""
-        self._sources: dict[int, set[str]] = {}
-        """Who sent the bytes of a chunk that was not hashed yet, by its offset; 0 where there are none."""
+        self._senders = Senders()
         self._claims: list[Claim] = []
         self._prefix = Prefix(handle, file.size)
         self._ebb = Ebb(handle, path)
@@ -90,10 +88,10 @@ class Landing:
             return
         sure = _extents.surely(found, _extents.block(self._handle)) if holes else found
         if self._pieces:
-            self._written, self._old = self._pieces.resume(found, sure)
+            self._written, old = self._pieces.resume(found, sure)
         else:
-            self._written = found if self._is_right(found) else sure
-            self._old = Spans(self._written)
+            self._written = old = found if self._is_right(found) else sure
+        self._senders = Senders(old)
         self._advance(self._written.total)
         self._follow()
 
@@ -119,7 +117,8 @@ class Landing:
     def split(self, least: int) -> Claim | None:
         """Return the right to write the second half of the longest range that somebody is at, or None."""
         with self._turn:
-            longest = max(self._claims, key=lambda one: one.end - one.reserved, default=None)
+            free = (one for one in self._claims if not one.held)
+            longest = max(free, key=lambda one: one.end - one.reserved, default=None)
             if self.sequential or longest is None or longest.end - longest.reserved < 2 * least:
                 return None
             middle, end = (longest.reserved + longest.end) // 2, longest.end
@@ -162,7 +161,7 @@ class Landing:
         write_all(self._handle, data, claim.position)
         with self._turn:
             self._written.add(claim.position, claim.position + len(data))
-            self._sources.setdefault(self.bounds(claim.position)[0], set()).add(claim.source)
+            self._senders.sent(self.bounds(claim.position)[0], claim.source)
             claim.position += len(data)
             if not self._pieces:
                 self._follow()
@@ -221,7 +220,7 @@ class Landing:
         digest = found or self._pieces.digest(place)
         expected = self._pieces.expected(place)
         with self._turn:
-            source = self._only_source(start, end)
+            source = self._senders.only(start, end)
             if digest == expected:
                 self._pieces.keep(place)
                 self._follow()
@@ -229,13 +228,6 @@ class Landing:
             self._drop(start, end)
         if source is not None:
             raise self._blame(source, start, end, digest)
-
-    def _only_source(self, start: int, end: int) -> str | None:
-        """Return who sent all of a chunk, None where it was several, or an earlier run; forget it."""
-        sources = self._sources.pop(start, set())
-        was_old = any(True for _ in self._old.parts(start, end))
-        self._old.remove(start, end)
-        return sources.pop() if len(sources) == 1 and not was_old else None
 
     def copy(self, index: int, source: int, offset: int) -> bool:
         """
@@ -251,6 +243,13 @@ class Landing:
             self._follow()
         self._advance(end - start)
         return True
+
+    def hold(self, index: int) -> Claim:
+        """Return the right to `copy` a chunk of which nothing is there and nobody is at."""
+        with self._turn:
+            claim = self._claim(*self._pieces.span(index))
+            claim.held = claim.writing = True
+            return claim
 
     def missing(self) -> tuple[int, ...]:
         """Return the numbers of the chunks of which nothing is there."""
@@ -273,7 +272,7 @@ class Landing:
         """Throw everything away. Raises OSError."""
         with self._turn:
             self._drop(0, self.file.size)
-            self._old, self._sources = Spans(), {}
+            self._senders = Senders()
             self._pieces.restart()
             self._prefix.restart()
             os.ftruncate(self._handle, 0)
@@ -292,7 +291,7 @@ class Landing:
             return True
         if self._pieces:
             return self._prove_chunks(found)
-        source = self._only_source(0, self.file.size)
+        source = self._senders.only(0, self.file.size)
         self.restart()
         if source is not None:
             raise DigestError(source, self.file.path, expected=self.file.sha256, found=found)
@@ -305,7 +304,7 @@ class Landing:
             raise ContradictionError(self.file.path, expected=self.file.sha256, found=found)
         with self._turn:
             self._suspicious = True
-            sources = [self._only_source(start, end) for start, end, _ in wrong]
+            sources = [self._senders.only(start, end) for start, end, _ in wrong]
             for start, end, _ in wrong:
                 self._drop(start, end)
             self._prefix.restart()
@@ -338,6 +337,7 @@ class Landing:
     def let_go(self, claim: Claim) -> None:
         """Take a claim back; what it did not write is missing again."""
         with self._turn:
+            claim.writing = False
             if claim in self._claims:
                 self._claims.remove(claim)
             if self._closing:

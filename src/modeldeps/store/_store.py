@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from modeldeps.config import Settings
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.progress import Reporter
+    from modeldeps.store._delta import Donation
     from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
 
@@ -158,12 +159,11 @@ class Store(Keeping):
 
         return _room.writing(self.root, needed=needed)
 
-    def copy_known(self, landing: Landing) -> None:
-        """Take the chunks that blobs of this machine have. Raises what `writing` does."""
-        from modeldeps.store._delta import copy_known  # noqa: PLC0415
+    def donation(self, landing: Landing) -> Donation:
+        """Return what blobs of this machine have of a file, to be given within `writing`."""
+        from modeldeps.store._delta import Donation  # noqa: PLC0415
 
-        with self.writing(landing.file.size):
-            copy_known(landing, self._layouts(), self._stamps)
+        return Donation(landing, self._layouts(), self._stamps)
 
     def publish(self, berths: Collection[Berth]) -> set[Path]:
         """

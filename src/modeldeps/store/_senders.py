@@ -1,0 +1,29 @@
+"""Who sent the bytes of a part file that no digest proved yet, so that a liar can be named."""
+
+from __future__ import annotations
+
+from modeldeps.store._spans import Spans
+
+
+class Senders:
+    """The sources of each chunk, by its offset; of the whole file, by 0, where there are no chunks."""
+
+    def __init__(self, old: Spans | None = None) -> None:
+        self._sources: dict[int, set[str]] = {}
+        self._old = Spans(old or ())
+        """What an earlier run left: nobody knows from whom."""
+
+    def sent(self, offset: int, source: str) -> None:
+        """Note that a source sent bytes of the chunk that begins here."""
+        self._sources.setdefault(offset, set()).add(source)
+
+    def only(self, start: int, end: int) -> str | None:
+        """Return who sent all of a chunk, None where it was several, or an earlier run; forget it."""
+        sources = self._sources.pop(start, set())
+        was_old = any(True for _ in self._old.parts(start, end))
+        self._old.remove(start, end)
+        return sources.pop() if len(sources) == 1 and not was_old else None
+
+    def knows(self, offset: int) -> bool:
+        """Tell whether bytes of the chunk that begins here came and were not hashed yet."""
+        return offset in self._sources
