@@ -22,6 +22,12 @@ def thorough(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    session.install(".[test]")
+    session.run("pytest", "-n0", "-s", "tests/soak", *session.posargs, env={"SOAK_KILLS": "1500"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     session.install("-e", ".[lint]")
     session.run("ruff", "check")

@@ -92,13 +92,13 @@ def claim(
         if lock is None and not alone:
             return None if landed() else Busy(str(_lock.holder(path) or "another process"))
     try:
-        if landed():
-            _free(lock)
-            return None
-        return _open(layout, file, lock, advance)
+        if not landed():
+            return _open(layout, file, lock, advance)
     except BaseException:
         _free(lock)
         raise
+    _free(lock)  # here, so that an interrupt within can't free it twice
+    return None
 
 
 def _free(lock: _lock.Lock | None) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from modeldeps.manifest import File
 
+_TRIES = 3
+"""How often a folder is begun that vanishes, or whose blobs vanish, while it is made."""
+
 
 def build(
     folder: Path, files: Sequence[File], find: Callable[[File], Path | None], stamps: _trust.Stamps
@@ -31,6 +34,17 @@ def build(
 
     A reader sees no folder or a whole one. Raises BlobMissingError and OSError.
     """
+    for _ in range(_TRIES - 1):
+        try:
+            return _build(folder, files, find, stamps)
+        except FileNotFoundError:  # noqa: PERF203 - somebody frees space; the next look tells what lacks
+            continue
+    return _build(folder, files, find, stamps)
+
+
+def _build(
+    folder: Path, files: Sequence[File], find: Callable[[File], Path | None], stamps: _trust.Stamps
+) -> None:
     from shutil import rmtree  # noqa: PLC0415 - load() waits for what this module imports
 
     if not folder.is_dir():

@@ -248,7 +248,7 @@ class _Crew:
             finding = self._one(item, buffer)
             if finding is not None and finding.verdict is not Verdict.RIGHT:
                 self._found.append(finding)
-            elif finding is not None and item.path.name != item.digest:
+            elif finding is not None and item.path.name != item.digest and item.digest:
                 self.copies[item.digest] = item.path
 
     def _one(self, item: Item, buffer: memoryview) -> Finding | None:
@@ -265,7 +265,7 @@ class _Crew:
     def _stamp_names(self, item: Item) -> None:
         """Let what is known of a right file be known of its other names too."""
         stamps = self._verifier.stamps
-        for path in item.names:
+        for path in item.names if item.digest else ():
             with suppress(OSError):
                 status = os.lstat(path)
                 if not _trust.known(path, item.digest, item.size, stamps) and stamps.known(

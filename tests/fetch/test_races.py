@@ -1,0 +1,70 @@
+"""Moments between two looks that long runs of many processes found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from fetching import Remember, file_of
+from stores import NAMED, keep
+
+from modeldeps.errors import BlobMissingError
+from modeldeps.store import _land, _lock, _materialise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from modeldeps.store import Store
+
+
+def test_a_blob_that_is_freed_while_a_model_is_made_of_it_is_missing_and_the_store_did_not_vanish(
+    store: Store, tmp_path: Path
+) -> None:
+    file = keep(store, b"freed in between", tmp_path)
+    found = store.find(file)
+    assert found is not None
+    found.unlink()
+    looks = iter([found, None])
+    with pytest.raises(BlobMissingError):
+        _materialise.build(tmp_path / "model", [file], lambda _: next(looks), store._stamps)
+    assert [one for one in tmp_path.iterdir() if one.name.startswith((".model", "model"))] == []
+
+
+def test_a_folder_that_is_freed_while_it_is_mended_is_made_again(store: Store, tmp_path: Path) -> None:
+    file = keep(store, b"bytes", tmp_path)
+    blob = store.find(file)
+    looks = iter([tmp_path / "just freed", blob, blob, blob])
+    _materialise.build(tmp_path / "model", [file], lambda _: next(looks), store._stamps)
+    assert (tmp_path / "model" / file.path).read_bytes() == b"bytes"
+
+
+def test_an_interrupt_while_a_lock_is_let_go_is_that_interrupt(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store._layout.prepare()
+    release, calls = _lock.Lock.release, []
+
+    def interrupted(lock: _lock.Lock) -> None:
+        calls.append(lock)
+        release(lock)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_lock.Lock, "release", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _land.claim(store._layout, file_of(b"here by now"), landed=lambda: True)
+    assert len(calls) == 1
+
+
+def test_files_of_two_models_that_are_one_file_without_a_blob_are_looked_at(
+    store: Store, tmp_path: Path
+) -> None:
+    file = keep(store, b"bytes of both", tmp_path)
+    for version in ("1.0.0", "2.0.0"):
+        folder = store.materialise([file], **{**NAMED, "version": version})
+        assert (folder / file.path).stat().st_nlink >= 2
+    blob = store.find(file)
+    assert blob is not None
+    blob.unlink()
+    found = store.verify([], reporter=Remember())
+    assert (found.files, found.findings) == (1, ())
+    assert dict(found.copies) == {}
