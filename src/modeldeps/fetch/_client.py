@@ -153,7 +153,12 @@ class Client:
 
     def wire(self, route: Route, url: str) -> Wire:
         """Return a new connection for HTTP/1.1. Raises SourceError."""
-        return Wire(self.dial(route, url, HTTP1), timeout=self.timeouts.read)
+        sock = self.dial(route, url, HTTP1)
+        try:
+            return Wire(sock, timeout=self.timeouts.read)
+        except OSError as error:
+            sock.close()
+            raise _reasons.failure(url, error) from None
 
     def dial(self, route: Route, url: str, protocols: tuple[str, ...]) -> socket.socket:
         """Return a new connection that offers protocols. Raises SourceError, ConfigError."""

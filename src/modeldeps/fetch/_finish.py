@@ -36,7 +36,17 @@ class Finisher:
         self._waiting.append(task)
         if self._running < THREADS:
             self._running += 1
-            self._pool.submit(self._work)
+            try:
+                self._pool.submit(self._work)
+            except RuntimeError:  # no more threads are to be had
+                self._running -= 1
+                if not self._running:
+                    self._work_once()
+
+    def _work_once(self) -> None:
+        """End what waits in the thread that has brought the last of it."""
+        while self._waiting:
+            self._finish(self._waiting.popleft())
 
     def _work(self) -> None:
         """End one file after another."""

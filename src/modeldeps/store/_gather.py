@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modeldeps.manifest import File
-from modeldeps.store import _adopt, _archive
+from modeldeps.store import _adopt, _archive, _crew
 from modeldeps.store._search import Source, search
 
 if TYPE_CHECKING:
@@ -73,13 +72,17 @@ class Gatherer:
         lacking = None if wanted is None else self._lacking(wanted)
         jobs = self._jobs(places, lacking)
         stop = threading.Event()
-        with ThreadPoolExecutor(_cores(), thread_name_prefix="modeldeps-adopt") as pool:
-            try:
-                for done in [pool.submit(job.run, stop) for job in jobs]:
-                    done.result()
-            finally:
-                stop.set()
-                pool.shutdown(cancel_futures=True)
+
+        def run(job: _Job) -> None:
+            with ExitStack() as stack:
+                stack.callback(stop.set)  # after an error: the others may be at long files
+                job.run(stop)
+                stack.pop_all()
+
+        try:
+            _crew.each(jobs, run, threads=_cores(), name="modeldeps-adopt")
+        finally:
+            stop.set()
         adopted = [one for job in jobs for one in job.adopted]
         missing = [file for group in (lacking or {}).values() for file in group.values()]
         return Adoption(

@@ -54,7 +54,8 @@ class Berth:
         self.landing.close()
         try:
             if not keep:
-                self.landing.path.unlink(missing_ok=True)
+                with suppress(OSError):  # it is a leftover for who frees space
+                    self.landing.path.unlink(missing_ok=True)
         finally:
             if self._lock is not None:
                 lock, self._lock = self._lock, None

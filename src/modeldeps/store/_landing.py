@@ -351,4 +351,5 @@ class Landing:
                 return
             handle, self._handle = self._handle, -1
         self._prefix.close()
-        os.close(handle)
+        with suppress(OSError):  # what is wanted was flushed before, and told of
+            os.close(handle)

@@ -58,10 +58,11 @@ class Lock:
         """Let others in; the file goes first, so that whoever waited for it looks again."""
         try:
             if os.name != "nt" and _is(self.path, self.handle):
-                with suppress(PermissionError):  # another user's, left by a process that was killed
+                with suppress(OSError):  # such as another user's, left by a process that was killed
                     self.path.unlink(missing_ok=True)
         finally:
-            os.close(self.handle)
+            with suppress(OSError):
+                os.close(self.handle)
 
 
 def acquire(path: Path) -> Lock | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import sha256_bytes
+from modeldeps.store import _crew
 from modeldeps.store._at import read_all, write_all
 from modeldeps.store._spans import Spans
 
@@ -118,8 +118,8 @@ class Pieces:
 
     def _digests(self, indexes: Iterable[int]) -> list[str]:
         """Return the digests of chunks on disk; all cores work."""
-        with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-            return list(pool.map(self._digest, indexes))
+        threads = min(_THREADS, os.cpu_count() or 1)
+        return _crew.each(indexes, self._digest, threads=threads, name="modeldeps-chunks")
 
     def copy(self, index: int, source: int, offset: int) -> bool:
         """Copy a chunk out of another file; False where that ends too early. Raises OSError."""

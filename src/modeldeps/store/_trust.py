@@ -174,23 +174,30 @@ def _prove(path: Path, digest: str, size: int, stamps: Stamps) -> bool:
     except OSError:
         return False
     try:
-        before = os.fstat(handle)
-        if not stat.S_ISREG(before.st_mode) or before.st_size != size:
-            return False
-        lasts = _is_on_disk(handle) and (before.st_uid in (0, user()) or _settle(path, before))
-        if not _is_right(handle, before, digest):
-            return False
-        proved = before  # a file of somebody else counts as it was while it was hashed, whatever became of it
-        if (
-            lasts and before.st_uid == user() and before.st_nlink == 1
-        ):  # another name may be somebody's own file
-            seal(path, digest, handle=handle)
-            proved = os.fstat(handle)
-        if lasts and not is_sealed(proved, digest, size):
-            stamps.remember(path, proved, digest)
-        return True
+        return _prove_open(path, handle, digest, size, stamps)
+    except OSError:
+        return False
     finally:
-        os.close(handle)
+        with suppress(OSError):
+            os.close(handle)
+
+
+def _prove_open(path: Path, handle: int, digest: str, size: int, stamps: Stamps) -> bool:
+    """Do what `_prove` does with a file that is open. Raises OSError."""
+    before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode) or before.st_size != size:
+        return False
+    lasts = _is_on_disk(handle) and (before.st_uid in (0, user()) or _settle(path, before))
+    if not _is_right(handle, before, digest):
+        return False
+    proved = before  # a file of somebody else counts as it was while it was hashed, whatever became of it
+    has_one_name = before.st_nlink == 1  # another one may be somebody's own file
+    if lasts and has_one_name and before.st_uid == user():
+        seal(path, digest, handle=handle)
+        proved = os.fstat(handle)
+    if lasts and not is_sealed(proved, digest, size):
+        stamps.remember(path, proved, digest)
+    return True
 
 
 def _is_right(handle: int, before: os.stat_result, digest: str) -> bool:

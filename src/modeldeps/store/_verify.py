@@ -10,7 +10,6 @@ import errno
 import os
 import stat
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
-from modeldeps.store import _trust
+from modeldeps.store import _crew, _trust
 from modeldeps.store._contents import blobs, is_scratch
 
 if TYPE_CHECKING:
@@ -230,13 +229,19 @@ class _Crew:
     def look(self, items: Iterable[Item]) -> list[Finding]:
         """Return what is not simply right."""
         waiting = iter(items)
-        with ThreadPoolExecutor(cores(), thread_name_prefix="modeldeps-verify") as pool:
-            try:
-                for done in [pool.submit(self._work, waiting) for _ in range(cores())]:
-                    done.result()
-            finally:
-                self._stop.set()
+        crew = [waiting] * cores()
+        try:
+            _crew.each(crew, self._work_or_stop, threads=len(crew), name="modeldeps-verify")
+        finally:
+            self._stop.set()
         return self._found
+
+    def _work_or_stop(self, waiting: Iterator[Item]) -> None:
+        try:
+            self._work(waiting)
+        except BaseException:
+            self._stop.set()
+            raise
 
     def _work(self, waiting: Iterator[Item]) -> None:
         buffer = memoryview(bytearray(BLOCK))
