@@ -8,8 +8,9 @@ import pytest
 from fetching import Remember, file_of
 from stores import NAMED, keep
 
+from modeldeps import files
 from modeldeps.errors import BlobMissingError
-from modeldeps.store import _land, _lock, _materialise
+from modeldeps.store import _adopt, _land, _landing, _lock, _materialise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,3 +69,20 @@ def test_files_of_two_models_that_are_one_file_without_a_blob_are_looked_at(
     found = store.verify([], reporter=Remember())
     assert (found.files, found.findings) == (1, ())
     assert dict(found.copies) == {}
+
+
+def test_a_blob_that_is_freed_as_soon_as_it_has_its_name_is_no_failure_of_the_disk(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(source: Path, target: Path) -> None:
+        files.replace(source, target)
+        target.unlink()
+
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "some.bin").write_bytes(b"freed at once")
+    file = file_of(b"freed at once")
+    monkeypatch.setattr(_adopt, "replace", replace)
+    monkeypatch.setattr(_landing, "replace", replace)
+    store.gather([tmp_path / "elsewhere"], [file], reporter=Remember())
+    keep(store, b"freed at once", tmp_path)
+    assert store.find(file) is None

@@ -255,7 +255,10 @@ def distrust(path: Path, digest: str, stamps: Stamps) -> None:
 
 def stamp(path: Path, proved: os.stat_result, digest: str, stamps: Stamps) -> None:
     """Remember a proved file that could not be sealed, if it is still that file. Raises OSError."""
-    status = os.lstat(path)
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return  # it was freed since
     if not is_sealed(status, digest, proved.st_size) and is_unaltered(status, proved):
         stamps.remember(path, status, digest)
 
