@@ -19,7 +19,7 @@ from modeldeps.fetch._orders import Order, can_be_small, choose
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import pause_words
 from modeldeps.fetch._task import Place, State, Task
-from modeldeps.fetch._worker import work
+from modeldeps.fetch._worker import work, work_once
 from modeldeps.store import Berth, Busy
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Run:
                 thread.start()
             except RuntimeError:  # no more threads are to be had; those that there are do the work
                 if not self._threads:
-                    raise
+                    work_once(self)
                 return
             self._threads.append(thread)
 
@@ -197,6 +197,11 @@ class Run:
                     return order
                 self.turn.wait(pause)
             return None
+
+    def order_now(self) -> Order | None:
+        """Return something to do, if there is something at this moment."""
+        with self.turn:
+            return choose(self.active, time.monotonic())[0]
 
     def check_full(self, task: Task) -> None:
         """Hand over a file whose bytes are all there; called under `turn`."""

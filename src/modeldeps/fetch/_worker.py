@@ -32,6 +32,13 @@ def work(run: Run) -> None:
             run.stop(error)
 
 
+def work_once(run: Run) -> None:
+    """Carry out one order, if there is one now: where no thread can be had, the calling one does it."""
+    order = run.order_now()
+    if order is not None:
+        _carry_out(run, order)
+
+
 def _carry_out(run: Run, order: Order) -> None:
     if order.place is None:
         run.prepare(order.task)
