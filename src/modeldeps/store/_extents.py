@@ -75,6 +75,11 @@ def block(handle: int) -> int:
     return max(4096, getattr(os.fstat(handle), "st_blksize", 0))
 
 
+def is_whole(handle: int, size: int) -> bool:
+    """Tell whether a file has its length, and bytes at every place. Raises OSError."""
+    return os.fstat(handle).st_size == size and data(handle).covers(0, size)
+
+
 def surely(spans: Spans, length: int) -> Spans:
     """
     Return the ranges without the blocks at their edges, which may be written in part only.
