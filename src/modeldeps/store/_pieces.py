@@ -124,6 +124,8 @@ class Pieces:
     def copy(self, index: int, source: int, offset: int) -> bool:
         """Copy a chunk out of another file; False where that ends too early. Raises OSError."""
         chunk = self._chunks[index]
+        if offset + chunk.length > os.fstat(source).st_size:  # a hint may name any place
+            return False
         if copy_range(source, self._handle, chunk.length, offset, chunk.offset) != chunk.length:
             return False
         self._good[index] = 1
