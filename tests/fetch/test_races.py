@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fetching import Remember, file_of
+from fetching import Remember, fetch_one, file_of
 from stores import NAMED, keep
 
 from modeldeps import files
@@ -86,3 +86,19 @@ def test_a_blob_that_is_freed_as_soon_as_it_has_its_name_is_no_failure_of_the_di
     store.gather([tmp_path / "elsewhere"], [file], reporter=Remember())
     keep(store, b"freed at once", tmp_path)
     assert store.find(file) is None
+
+
+def test_a_hint_that_names_a_place_beyond_every_file_is_passed_over(store: Store, tmp_path: Path) -> None:
+    data = bytes(range(250)) * 400
+    old, new = file_of(data, chunk=10_000), file_of(data[10_000:], chunk=10_000)
+    source = tmp_path / "source"
+    for blob, file in ((data, old), (data[10_000:], new)):
+        place = source / "blobs" / "sha256" / file.sha256[:2] / file.sha256
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(blob)
+    fetch_one(old, store, source.as_uri())
+    for hints in (store.root / "chunks").iterdir():
+        records = [hints.read_bytes()[at : at + 56] for at in range(0, hints.stat().st_size, 56)]
+        hints.write_bytes(b"".join(one[:48] + b"\xff" * 8 for one in records))
+    fetch_one(new, store, source.as_uri())
+    assert store.find(new)
