@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
+from collections import deque
 from typing import TextIO
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
+WINDOW = 10.0
+"""Seconds whose mean the rate is that a bar shows."""
+JUMP = 9_000_000
+"""As many bytes, counted at once, were there already: the largest block that is read has 8 MiB."""
 
 
 class Reporter:
@@ -27,8 +33,33 @@ class Reporter:
         """Finish what `begin` started, whether it went well or not."""
 
 
+class Pace:
+    """Tell how fast bytes come; what was found all at once did not come."""
+
+    def __init__(self, start: float) -> None:
+        self._came = 0
+        self._points = deque([(start, 0)])
+
+    def count(self, count: int) -> None:
+        """Take note of bytes; less than 0 when work was lost."""
+        if abs(count) < JUMP:
+            self._came += count
+
+    def rate(self, now: float) -> float:
+        """Return the bytes a second of the last `WINDOW` seconds, and begin a new point there."""
+        while len(self._points) > 1 and self._points[1][0] <= now - WINDOW:
+            self._points.popleft()
+        since, came = self._points[0]
+        self._points.append((now, self._came))
+        return max(0.0, (self._came - came) / (now - since)) if now > since else 0.0
+
+    def mean(self, start: float, now: float) -> float:
+        """Return the bytes a second of all the time."""
+        return max(0.0, self._came / (now - start)) if now > start else 0.0
+
+
 class BarReporter(Reporter):
-    """Draw one line on a terminal: label, share, rate, time left."""
+    """Draw one line on a terminal: label, share, rate, time left; a terminal that went away stops no work."""
 
     def __init__(self, stream: TextIO, *, interval: float = 0.1) -> None:
         self._stream = stream
@@ -37,37 +68,45 @@ class BarReporter(Reporter):
         self._total: int | None = None
         self._done = 0
         self._start = self._drawn = 0.0
+        self._pace = Pace(0.0)
         self._lock = threading.Lock()
 
     def begin(self, label: str, *, total: int | None) -> None:
         """Start the line."""
         self._label, self._total, self._done = label, total, 0
-        self._start = time.monotonic()
-        self._draw()
+        self._start = self._drawn = time.monotonic()
+        self._pace = Pace(self._start)
+        self._draw(0.0)
 
     def advance(self, count: int) -> None:
         """Count bytes, and draw at most ten times a second."""
         with self._lock:
             self._done += count
-        if time.monotonic() - self._drawn >= self._interval:
-            self._draw()
+            self._pace.count(count)
+            now = time.monotonic()
+            if now - self._drawn < self._interval:
+                return
+            self._drawn = now
+            rate = self._pace.rate(now)
+        self._draw(rate)
 
     def note(self, text: str) -> None:
         """Write a line of its own above the bar."""
-        self._stream.write(f"\r\033[K{text}\n")
-        self._stream.flush()
+        self._write(f"\r\033[K{text}\n")
 
     def end(self) -> None:
         """Draw the last state and leave the line."""
-        self._draw()
-        self._stream.write("\n")
-        self._stream.flush()
+        self._draw(self._pace.mean(self._start, time.monotonic()))
+        self._write("\n")
 
-    def _draw(self) -> None:
-        self._drawn = time.monotonic()
-        text = progress_line(self._label, self._done, self._total, self._drawn - self._start)
-        self._stream.write(f"\r\033[K{text}")
-        self._stream.flush()
+    def _draw(self, rate: float) -> None:
+        line = progress_line(self._label, self._done, self._total, rate, width=_columns(self._stream))
+        self._write(f"\r\033[K{line}")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 class LineReporter(Reporter):
@@ -87,9 +126,13 @@ class LineReporter(Reporter):
             self._stream.flush()
 
 
-def progress_line(label: str, done: int, total: int | None, seconds: float) -> str:
-    """Return one line: `digits 2.1.0  12.0 MB of 54.0 MB  22 %  18.2 MB/s  2 s left`."""
-    rate = done / seconds if seconds > 0 else 0.0
+def progress_line(label: str, done: int, total: int | None, rate: float, *, width: int = 0) -> str:
+    """
+    Return one line: `digits 2.1.0  12.0 MB of 54.0 MB  22 %  18.2 MB/s  2 s left`.
+
+    `rate` is in bytes a second. A line that is longer than `width` loses its last words, as a terminal
+    erases only the last row of a line that it had to break; 0 stands for any width.
+    """
     parts = [label, format_bytes(done) if total is None else f"{format_bytes(done)} of {format_bytes(total)}"]
     if total:
         parts.append(f"{min(done, total) * 100 // total} %")
@@ -97,7 +140,9 @@ def progress_line(label: str, done: int, total: int | None, seconds: float) -> s
         parts.append(f"{format_bytes(int(rate))}/s")
         if total and done < total:
             parts.append(f"{(total - done) / rate:.0f} s left")
-    return "  ".join(parts)
+    while width and len(parts) > 1 and len("  ".join(parts)) > width:
+        parts.pop()
+    return "  ".join(parts)[: width or None]
 
 
 def format_bytes(count: int) -> str:
@@ -111,6 +156,19 @@ def format_bytes(count: int) -> str:
 
 
 def default_reporter(stream: TextIO | None = None) -> Reporter:
-    """Return a bar when stderr is a terminal, else silence."""
+    """Return a bar when stderr is a terminal that can draw one, else silence."""
     chosen = sys.stderr if stream is None else stream
-    return BarReporter(chosen) if chosen is not None and chosen.isatty() else Reporter()
+    return BarReporter(chosen) if chosen is not None and can_draw(chosen) else Reporter()
+
+
+def can_draw(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal that can erase a line."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _columns(stream: TextIO) -> int:
+    """Return how many characters fit into a line of a terminal, 0 if unknown."""
+    try:
+        return max(0, os.get_terminal_size(stream.fileno()).columns - 1)
+    except (OSError, ValueError):
+        return 0

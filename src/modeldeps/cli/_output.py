@@ -76,10 +76,10 @@ def facts(pairs: Iterable[tuple[str, object]]) -> list[str]:
 
 
 def reporter() -> Reporter:
-    """Return a bar where stderr is a terminal; elsewhere lines, so that notes are seen."""
-    from modeldeps.progress import LineReporter, default_reporter  # noqa: PLC0415 - few commands fetch
+    """Return a bar where stderr is a terminal that draws it; elsewhere lines, so that notes are seen."""
+    from modeldeps.progress import BarReporter, LineReporter, can_draw  # noqa: PLC0415 - few commands fetch
 
-    return default_reporter() if sys.stderr.isatty() else LineReporter(sys.stderr)
+    return BarReporter(sys.stderr) if can_draw(sys.stderr) else LineReporter(sys.stderr)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

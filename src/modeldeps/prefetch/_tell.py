@@ -7,7 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from modeldeps.progress import BarReporter, LineReporter, Reporter
+from modeldeps.progress import BarReporter, LineReporter, Reporter, can_draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ PREFIX = "modeldeps: "
 def teller() -> Iterator[Both]:
     """Give a reporter that writes to stderr, for the installer's log, and to the terminal if there is one."""
     terminal = None if sys.stderr.isatty() else _terminal()
-    log = BarReporter(sys.stderr) if sys.stderr.isatty() else LineReporter(sys.stderr)
+    log = BarReporter(sys.stderr) if can_draw(sys.stderr) else LineReporter(sys.stderr)
     try:
         yield Both(log, BarReporter(terminal)) if terminal else Both(log)
     finally:
