@@ -18,6 +18,7 @@ def redact(url: str) -> str:
     """Return a URL as people may see it: without user name, password, query and fragment, on one line."""
     try:
         parts = urlsplit(url)
+        int(parts.port or 0)  # raises where no port is: a password with a slash in it stands there
         host = parts.netloc.rpartition("@")[2]
         path = parts.path if host or parts.scheme in ("", "file") else parts.path.rpartition("@")[2]
         query = "?***" if parts.query else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -44,8 +44,8 @@ class Asked:
     """Where it goes."""
     url: str
     """The URL, without credentials."""
-    fields: Mapping[str, str]
-    """Names and values, `Host` first."""
+    fields: Mapping[str, str] = field(repr=False)
+    """Names and values, `Host` first; a credential may be among them."""
     sent: str
     """Which kind of credential is among them, in words."""
 
@@ -110,7 +110,7 @@ class Client:
         if origin not in self._routes:
             self._routes[origin] = Route.to(plain)
         said = {"User-Agent": f"modeldeps/{__version__}", "Accept": "*/*", **_said(request, hop)}
-        credential = self._credential(said, hop)
+        credential = self._credential(said, hop, self._routes[origin])
         fields = {"Host": host, **said, "Accept-Encoding": "identity"}
         if credential.header:
             fields["Authorization"] = credential.header
@@ -118,10 +118,10 @@ class Client:
             fields["Range"] = f"bytes={request.start}-{'' if request.end is None else request.end - 1}"
         return Asked(self._routes[origin], plain, fields, credential.kind)
 
-    def _credential(self, said: Mapping[str, str], hop: Hop) -> Credential:
+    def _credential(self, said: Mapping[str, str], hop: Hop, route: Route) -> Credential:
         if any(name.lower() == "authorization" for name in said):
             return Credential("what the caller said")
-        return self._credentials.of(hop.url)
+        return self._credentials.of(hop.url, overheard=route.is_forwarded)
 
     def ask(self, asked: Asked) -> Exchange:
         """Return the answer that begins. Raises SourceError."""

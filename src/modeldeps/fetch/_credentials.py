@@ -39,14 +39,14 @@ class Credentials:
         self._tokens = sorted(tokens, key=lambda one: len(one.prefix), reverse=True)
         self._netrc: _Netrc | None = None
 
-    def of(self, url: str) -> Credential:
-        """Return what is said to the host of a URL."""
+    def of(self, url: str, *, overheard: bool = False) -> Credential:
+        """Return what is said to the host of a URL; a proxy that reads it gets nothing out of netrc."""
         if header := split_credentials(url)[1]:
             return Credential("the user and password of its URL", header)
         for token in self._tokens:
             if covers(token.prefix, url):
                 return _bearer(token)
-        if not is_protected(Origin.of(url)):
+        if overheard or not is_protected(Origin.of(url)):
             return Credential("no credentials")
         if self._netrc is None:
             self._netrc = _Netrc.read()
@@ -65,7 +65,7 @@ def covers(prefix: str, url: str) -> bool:
     if Origin.of(prefix) != Origin.of(url):
         return False
     above, path = urlsplit(prefix).path or "/", urlsplit(url).path or "/"
-    steps = unquote(path).replace("\\", "/").split("/")
+    steps = unquote(path).replace("\\", "/").replace(";", "/").split("/")  # `..;` is `..` to some servers
     if above != "/" and (".." in steps or "." in steps):  # a server may resolve them to something else
         return False
     return path == above or path.startswith(above if above.endswith("/") else f"{above}/")
