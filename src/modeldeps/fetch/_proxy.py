@@ -71,6 +71,6 @@ def _is_in_network(host: str) -> bool:
 def _networks() -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     for word in (os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "").split(","):
         try:
-            yield ipaddress.ip_network(word.strip(), strict=False)
+            yield ipaddress.ip_network(word.strip(" \t[]"), strict=False)
         except ValueError:  # noqa: PERF203 - a few words
             continue
