@@ -18,6 +18,8 @@ CODINGS = GZIP | {"deflate"}
 """What is understood (RFC 9110, section 8.4.1)."""
 _GZIP_BITS, _ZLIB_BITS, _RAW_BITS = 31, 15, -15
 _DEFLATE = 8
+_LEAST, _EXPANSION = 1 << 20, 16
+"""Compressed bytes that may come for nothing, and beyond them for each byte that they mean."""
 
 
 def decoded(blocks: Iterator[Block], coding: str, url: str) -> Iterator[Block]:
@@ -26,14 +28,19 @@ def decoded(blocks: Iterator[Block], coding: str, url: str) -> Iterator[Block]:
 
     Raises RefusedError where they mean nothing, BrokenTransferError where they stop too early.
     """
-    inflate = None
+    inflate, taken, given = None, 0, 0
     for block in blocks:
         data = bytes(block)
+        taken += len(data)
         while data:
             if inflate is None:
                 inflate = zlib.decompressobj(_bits(coding, data))
-            yield from _pieces(inflate, data, url)
+            for piece in _pieces(inflate, data, url):
+                given += len(piece)
+                yield piece
             data, inflate = inflate.unused_data, None if inflate.eof else inflate
+        if taken > _LEAST + _EXPANSION * given:  # it could go on for ever
+            raise RefusedError(url, "it sends compressed bytes that mean next to nothing")
     if inflate is not None:
         raise BrokenTransferError(url, "the connection was closed before the end")
 

@@ -41,6 +41,8 @@ _CREDIT = 1 << 17
 """Bytes that were taken until the server is told so."""
 _MAX_FRAME, _FRAME_HEAD = 1 << 14, 9
 """Bytes of a frame, at most, and of what stands before them."""
+_CRUMBS = 1 << 15
+"""Bytes of other answers that are worth another wait for the one that is read."""
 _CANCEL = 8
 """The error code of a stream that nobody wants any more (RFC 9113, section 7)."""
 
@@ -83,6 +85,7 @@ class Multiplex(Session):
         self._bytes = bytearray()
         self._closing = False
         self._useful = time.monotonic()
+        self._crumbs = 0
         self._h2 = _connection()
 
     @property
@@ -146,6 +149,7 @@ class Multiplex(Session):
                 block = stream.data.popleft()
                 self._took(stream, len(block))
                 yield block
+                self._useful = time.monotonic()  # nobody waited for the server meanwhile
             if stream.error:
                 raise WireError(stream.error)
             if stream.ended:
@@ -239,7 +243,7 @@ class Multiplex(Session):
             if stream is not None and event.data:
                 stream.data.append(event.data)
                 stream.taken += event.flow_controlled_length - len(event.data)
-                self._useful = time.monotonic()
+                self._came(stream, len(event.data))
         if stream is None:
             return
         if isinstance(event, events.ResponseReceived):
@@ -249,6 +253,12 @@ class Multiplex(Session):
             stream.ended = True
         elif isinstance(event, events.StreamReset):
             stream.error = "the connection was closed before the end"
+
+    def _came(self, stream: _Stream, count: int) -> None:
+        """Wait anew for the answer that is read; crumbs of others are no reason to."""
+        self._crumbs += count
+        if stream is self._now or self._crumbs >= _CRUMBS:
+            self._useful, self._crumbs = time.monotonic(), 0
 
     def _goes_away(self, last: int, *, is_calm: bool) -> None:
         """

@@ -168,10 +168,14 @@ class Wire:
             yield from self._exactly(size)
             if self._line(2) not in (b"\r\n", b"\n"):
                 raise WireError("a chunk of its answer is not HTTP")
-        trailers = 0
-        while (line := self._line(_LINE)) not in (b"\r\n", b"\n"):
-            trailers += len(line)
-            if trailers > MAX_HEAD:
+        self._trailers()
+
+    def _trailers(self) -> None:
+        """Pass over the fields behind the last chunk; together they have no more time than one line."""
+        seen, end_of_patience = 0, self._patience()
+        while (line := self._line(_LINE, end_of_patience)) not in (b"\r\n", b"\n"):
+            seen += len(line)
+            if seen > MAX_HEAD:
                 raise WireError(f"the end of its answer is longer than {MAX_HEAD} bytes")
 
     def _chunk_size(self) -> int:
@@ -180,9 +184,9 @@ class Wire:
             raise WireError("a chunk of its answer is not HTTP")
         return int(digits, 16)
 
-    def _line(self, limit: int) -> bytes:
+    def _line(self, limit: int, end_of_patience: float | None = None) -> bytes:
         """Return the next line, its end included, of at most `limit` bytes."""
-        end_of_patience = self._patience()
+        end_of_patience = end_of_patience or self._patience()
         while (at := self._bytes.find(b"\n", self._low, self._high)) < 0 and self._high - self._low < limit:
             if time.monotonic() > end_of_patience:
                 raise TimeoutError("no more bytes came in time")
