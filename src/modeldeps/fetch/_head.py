@@ -43,7 +43,8 @@ class Head:
     def closes(self) -> bool:
         """The connection is of no use after this answer."""
         words = {word.strip().lower() for word in self.get("connection").split(",")}
-        return "close" in words or (self.minor == 0 and "keep-alive" not in words)
+        doubtful = self.is_chunked and "content-length" in self.fields  # RFC 9112, section 6.3
+        return doubtful or "close" in words or (self.minor == 0 and "keep-alive" not in words)
 
     @property
     def is_chunked(self) -> bool:
