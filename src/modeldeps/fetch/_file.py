@@ -60,11 +60,14 @@ def _blocks(stream: FileIO, url: str, count: int) -> Iterator[memoryview]:
 
 
 def file_path(url: str) -> Path:
-    """Return the path that a `file://` URL means. Raises RefusedError where it names another machine."""
-    parts = urlsplit(url)
+    """Return the path that a `file://` URL means. Raises RefusedError where it is none of this machine's."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise RefusedError(url, "it is no URL that can be asked") from None
     if parts.netloc not in ("", "localhost"):
         raise RefusedError(url, "it names another machine; mount its folder and name that")
-    if "\0" in (text := unquote(parts.path)):
+    if "\0" in (text := unquote(parts.path, errors="surrogateescape")):
         raise RefusedError(url, "there is no such path")
     if os.name == "nt":
         from urllib.request import url2pathname  # noqa: PLC0415 - only Windows needs it
