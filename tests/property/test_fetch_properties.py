@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from modeldeps.digest import sha256_file
 from modeldeps.errors import DigestError, UnreachableError
-from modeldeps.fetch import _retry
+from modeldeps.fetch import _host, _orders, _retry
 from modeldeps.store import Store
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ FAULTS = st.one_of(
     PLACES.map(blob_server.flipped),
     PLACES.map(blob_server.whole_but_cut),
     PLACES.map(blob_server.without_length_but_cut),
+    PLACES.map(blob_server.reset),
     st.sampled_from([404, 403, 416, 429, 500, 503, 204, 206]).map(blob_server.status),
     st.binary(max_size=200).map(blob_server.raw),
     st.binary(max_size=200).map(lambda tail: blob_server.raw(b"HTTP/1.1 200 OK\r\n" + tail)),
@@ -55,6 +56,17 @@ FAULTS = st.one_of(
 )
 
 
+@pytest.fixture(params=["near", "far"])
+def distance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetch small files one after another, or ranges over many connections."""
+    if request.param == "far":
+        monkeypatch.setattr(_host, "NEAR", -1.0)
+        monkeypatch.setattr(_host, "LEAST", 7_000)
+        monkeypatch.setattr(_orders, "LEAST", 7_000)
+        monkeypatch.setattr(_orders, "SEGMENT", 20_000)
+        monkeypatch.setattr(_orders, "SMALL", 1_000)
+
+
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[BlobServer, BlobServer]]:
     pauses = _retry.FIRST_PAUSE
@@ -66,13 +78,18 @@ def servers() -> Iterator[tuple[BlobServer, BlobServer]]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
-    first=st.lists(FAULTS, max_size=6),
-    second=st.lists(FAULTS, max_size=6),
+    first=st.lists(FAULTS, max_size=12),
+    second=st.lists(FAULTS, max_size=12),
     chunk=st.sampled_from([0, 40_000, 150_000]),
     left=st.one_of(st.just(b""), PLACES.map(lambda end: DATA[:end]), st.binary(max_size=100)),
 )
-def test_a_store_never_shows_a_wrong_blob(
-    servers: tuple[BlobServer, BlobServer], first: list[Fault], second: list[Fault], chunk: int, left: bytes
+def test_a_store_never_shows_a_wrong_blob(  # noqa: PLR0917 - fixtures are asked for by name
+    servers: tuple[BlobServer, BlobServer],
+    distance: None,
+    first: list[Fault],
+    second: list[Fault],
+    chunk: int,
+    left: bytes,
 ) -> None:
     file = file_of(DATA, chunk=chunk)
     for server, faults in zip(servers, (first, second), strict=True):
