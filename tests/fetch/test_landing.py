@@ -104,7 +104,7 @@ class Filling(RuleBasedStateMachine):
         for claim in self.taken:
             claim.release()
         self.taken.clear()
-        self.landing._claims.clear()
+        self.landing._rights.claims.clear()
         self.landing.close()
         self.open()
 
@@ -141,7 +141,7 @@ class Filling(RuleBasedStateMachine):
                 assert data[start:end] == DATA[start:end]
 
     def teardown(self) -> None:
-        for claim in list(self.landing._claims):
+        for claim in list(self.landing._rights.claims):
             claim.release()
         self.finish()
         self.landing.close()
@@ -239,7 +239,7 @@ def test_the_source_of_a_wrong_chunk_is_named_and_the_chunk_alone_is_missing(lan
         claim.write(DATA[:20_000] + bytes(40_000))
     assert caught.value.source == "http://liar.example.com/x"
     claim.release()
-    assert landing._gaps() == [(20_000, 60_000)]
+    assert list(landing._gaps()) == [(20_000, 60_000)]
 
 
 def test_what_was_copied_here_unproved_and_wrong_is_found_and_nothing_else_is_lost(
@@ -255,7 +255,7 @@ def test_what_was_copied_here_unproved_and_wrong_is_found_and_nothing_else_is_lo
     fill(landing)
     assert landing.is_full
     assert not landing.prove()
-    assert landing._gaps() == [(20_000, 30_000)]
+    assert list(landing._gaps()) == [(20_000, 30_000)]
     fill(landing)
     assert landing.prove()
 

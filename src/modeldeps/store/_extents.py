@@ -8,6 +8,7 @@ beginning to its end.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,8 @@ def _has_hole(handle: int, start: int, end: int) -> bool:
         return True  # nothing much can be lost
     try:
         return os.lseek(handle, start + _GRAIN, os.SEEK_DATA) >= end
-    except OSError:  # ENXIO: there is no data behind this place
-        return True
+    except OSError as error:  # another error: this file system can't tell, as HFS+ on macOS
+        return error.errno == errno.ENXIO  # there is no data behind this place
 
 
 def data(handle: int) -> Spans:
@@ -65,7 +66,9 @@ def _extents(handle: int, size: int) -> Iterator[tuple[int, int]]:
         try:
             start = os.lseek(handle, at, os.SEEK_DATA)
             at = os.lseek(handle, start, os.SEEK_HOLE)
-        except OSError:  # ENXIO: only a hole is left
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # ENXIO: only a hole is left
+                yield at, size
             return
         yield start, min(at, size)
 

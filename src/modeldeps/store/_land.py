@@ -49,9 +49,20 @@ class Berth:
         return folder
 
     def leave(self) -> None:
-        """Let others in. A part file that nobody could go on with is removed."""
-        keep = self._shared and self.landing.kept > 0
-        self.landing.close()
+        """
+        Let others in, as soon as nobody writes any more. A part file that nobody could go on with is removed.
+
+        One that nobody looked at yet stays: it is what an earlier run left.
+        """
+        keep = self._shared and (self.landing.kept > 0 or self._may_hold_more())
+        self.landing.close(lambda: self._let_in(keep=keep))
+
+    def _may_hold_more(self) -> bool:
+        with suppress(OSError):
+            return not self.landing.is_known and present(self.landing.path) > 0
+        return False
+
+    def _let_in(self, *, keep: bool) -> None:
         try:
             if not keep:
                 with suppress(OSError):  # it is a leftover for who frees space
@@ -155,7 +166,8 @@ def copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:
     if not landing.is_full or stream.read(1):
         landing.restart()
         raise DigestError(source, file.path, expected=file.sha256, found=f"of other than {file.size} bytes")
-    landing.prove()
+    if not landing.prove():
+        raise DigestError(source, file.path, expected=file.sha256, found="another one")
 
 
 class Watch:

@@ -8,9 +8,10 @@ proved before the blob gets its name. What an interrupted run left is hashed aga
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import ContradictionError, DigestError
@@ -21,12 +22,13 @@ from modeldeps.store._claim import Claim
 from modeldeps.store._ebb import Ebb
 from modeldeps.store._pieces import Pieces
 from modeldeps.store._prefix import Prefix
+from modeldeps.store._rights import Rights
 from modeldeps.store._senders import Senders
 from modeldeps.store._spans import Spans
 from modeldeps.store._trust import Stamps, seal, stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from modeldeps.manifest import File
@@ -55,12 +57,18 @@ class Landing:
         self._pieces = Pieces(handle, file.chunks)
         self._written = Spans()
         self._senders = Senders()
-        self._claims: list[Claim] = []
+        self._rights = Rights()
         self._prefix = Prefix(handle, file.size)
         self._ebb = Ebb(handle, path)
         self._suspicious = False
         """The whole came out wrong once: from now on each chunk is proved when it comes."""
+        self._checked: set[int] = set()
+        """Offsets of chunks that are being hashed; one thread is enough for each."""
+        self._users = 0
         self._closing = False
+        self._over: Callable[[], None] | None = None
+        self.is_known = False
+        """What an earlier run left was looked at; before that, nobody knows what is here."""
 
     @property
     def kept(self) -> int:
@@ -72,11 +80,34 @@ class Landing:
     def is_full(self) -> bool:
         """Every byte is written, every chunk is proved, and nobody is at it any more."""
         with self._turn:
-            over = all(one.is_over for one in self._claims)
-            return over and self._written.covers(0, self.file.size)
+            return self._rights.are_over and self._written.covers(0, self.file.size)
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        """Keep the file open for the time of a with block, whoever closes it meanwhile."""
+        with self._turn:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._users -= 1
+                if self._closing:
+                    self.close()
 
     def resume(self) -> None:
-        """Hash what an earlier run left, and keep what is, or may be, right. Raises OSError."""
+        """
+        Hash what an earlier run left, and keep what is, or may be, right.
+
+        Raises OSError, also where it is closed meanwhile.
+        """
+        with self._using():
+            try:
+                self._resume()
+            finally:
+                self.is_known = not self._closing
+
+    def _resume(self) -> None:
         size = os.fstat(self._handle).st_size
         if size > self.file.size:
             os.ftruncate(self._handle, 0)
@@ -104,21 +135,20 @@ class Landing:
     def take(self, limit: int) -> Claim | None:
         """Return the right to write the first range that nobody has or writes, of about `limit` bytes."""
         with self._turn:
-            gap = next(iter(self._gaps()), None)
-            if gap is None or (self.sequential and any(not one.is_over for one in self._claims)):
+            gap = next(self._gaps(), None)
+            if gap is None or (self.sequential and not self._rights.are_over):
                 return None
             return self._claim(gap[0], min(gap[1], self._pieces.end(gap[0] + limit)))
 
     def take_all(self) -> list[Claim]:
         """Return the right to write everything that nobody has or writes, in order."""
         with self._turn:
-            return [self._claim(start, end) for start, end in self._gaps()]
+            return [self._claim(start, end) for start, end in list(self._gaps())]
 
     def split(self, least: int) -> Claim | None:
         """Return the right to write the second half of the longest range that somebody is at, or None."""
         with self._turn:
-            free = (one for one in self._claims if not one.held)
-            longest = max(free, key=lambda one: one.end - one.reserved, default=None)
+            longest = self._rights.longest
             if self.sequential or longest is None or longest.end - longest.reserved < 2 * least:
                 return None
             middle, end = (longest.reserved + longest.end) // 2, longest.end
@@ -128,7 +158,7 @@ class Landing:
     def overtake(self, is_late: Callable[[Claim], bool]) -> Claim | None:
         """Return the right to write what somebody who is late did not write yet, or None."""
         with self._turn:
-            for one in self._claims:
+            for one in self._rights.claims:
                 if not one.is_done and not one.writing and not self.sequential and is_late(one):
                     end, one.end = one.end, one.position
                     claim = self._claim(one.position, end)
@@ -136,16 +166,11 @@ class Landing:
                     return claim
         return None
 
-    def _gaps(self) -> list[tuple[int, int]]:
-        busy = Spans(self._written)
-        for one in self._claims:
-            busy.add(one.position, one.end)
-        return [] if self._closing else list(busy.gaps(0, self.file.size))
+    def _gaps(self) -> Iterator[tuple[int, int]]:
+        return iter(()) if self._closing else self._rights.gaps(self._written, self.file.size)
 
     def _claim(self, start: int, end: int) -> Claim:
-        claim = Claim(self, start, end)
-        self._claims.append(claim)
-        return claim
+        return self._rights.add(Claim(self, start, end))
 
     def reserve(self, claim: Claim, most: int) -> int:
         """Return how many bytes a claim may write now: one chunk's at most, and none at its end."""
@@ -211,18 +236,33 @@ class Landing:
         """
         with self._turn:
             start, end = self._pieces.bounds(place)
-            if self._pieces.is_good(place) or not self._written.covers(start, end):
+            good = start in self._checked or self._pieces.is_good(place)
+            if good or not self._written.covers(start, end):
                 return
             if found is None and defers and not self._suspicious:
                 self._pieces.keep(place)
                 self._follow()
                 return
-        digest = found or self._pieces.digest(place)
-        expected = self._pieces.expected(place)
+            self._checked.add(start)
+        try:
+            self._judge(start, end, found or self._pieces.digest(place))
+        finally:
+            with self._turn:
+                self._checked.discard(start)
+
+    def _judge(self, start: int, end: int, digest: str) -> None:
+        """
+        Keep a chunk that is right; one that is not is missing again. Raises DigestError.
+
+        Only one thread does this for a chunk: what a second one found would be of bytes that may be
+        others by now, and a chunk that counts as there would be written again, and not be hashed again.
+        """
         with self._turn:
             source = self._senders.only(start, end)
-            if digest == expected:
-                self._pieces.keep(place)
+            if not self._written.covers(start, end):
+                return  # all of it was thrown away meanwhile
+            if digest == self._pieces.expected(start):
+                self._pieces.keep(start)
                 self._follow()
                 return
             self._drop(start, end)
@@ -247,9 +287,9 @@ class Landing:
     def hold(self, index: int) -> Claim:
         """Return the right to `copy` a chunk of which nothing is there and nobody is at."""
         with self._turn:
-            claim = self._claim(*self._pieces.span(index))
-            claim.held = claim.writing = True
-            return claim
+            claim = Claim(self, *self._pieces.span(index))
+            claim.held = True
+            return self._rights.add(claim)
 
     def missing(self) -> tuple[int, ...]:
         """Return the numbers of the chunks of which nothing is there."""
@@ -286,15 +326,32 @@ class Landing:
         lacks. Raises DigestError, with the source's name, where the bytes are that source's own;
         ContradictionError where every chunk is right and the whole is not.
         """
+        with self._using():
+            return self._prove()
+
+    def _prove(self) -> bool:
+        if not _extents.is_whole(self._handle, self.file.size):
+            return self._prove_again()
         found = self._prefix.finish()
         if found == self.file.sha256:
             return True
+        if not self.file.size:  # there is nothing that another source could send
+            raise ContradictionError(self.file.path, expected=self.file.sha256, found=found)
         if self._pieces:
             return self._prove_chunks(found)
         source = self._senders.only(0, self.file.size)
         self.restart()
         if source is not None:
             raise DigestError(source, self.file.path, expected=self.file.sha256, found=found)
+        return False
+
+    def _prove_again(self) -> bool:
+        """Hash what there is where somebody shortened the file: no source is to blame for that."""
+        self._prefix.restart()
+        size = os.fstat(self._handle).st_size
+        if size == self.file.size and self._prefix.finish() == self.file.sha256:
+            return True  # some file systems keep no zeros
+        self.restart()
         return False
 
     def _prove_chunks(self, found: str) -> bool:
@@ -324,9 +381,11 @@ class Landing:
 
         The folder that is returned is to be flushed before anybody is told.
         """
-        seal(self.path, self.file.sha256, handle=self._handle)
-        self._flush(lambda: flush_file(self._handle))
-        proved = os.fstat(self._handle)
+        with self._using():
+            seal(self.path, self.file.sha256, handle=self._handle)
+            self._flush(lambda: flush_file(self._handle))
+            proved = os.fstat(self._handle)
+            self._check_path(proved)
         make_folder(blob.parent)
         if os.name == "nt":
             self.close()
@@ -334,22 +393,36 @@ class Landing:
         stamp(blob, proved, self.file.sha256, stamps)
         return blob.parent
 
+    def _check_path(self, proved: os.stat_result) -> None:
+        """Raise OSError where the part file has another length by now, or its path means another file."""
+        if proved.st_size != self.file.size or not os.path.samestat(os.lstat(self.path), proved):
+            raise OSError(errno.ESTALE, "somebody replaced the part file", str(self.path))
+
     def let_go(self, claim: Claim) -> None:
         """Take a claim back; what it did not write is missing again."""
         with self._turn:
-            claim.writing = False
-            if claim in self._claims:
-                self._claims.remove(claim)
+            self._rights.remove(claim)
             if self._closing:
                 self.close()
 
-    def close(self) -> None:
-        """Let go of the file, as soon as nobody writes to it any more."""
+    def close(self, then: Callable[[], None] | None = None) -> None:
+        """
+        Let go of the file, as soon as nobody writes to it any more; do something then.
+
+        Who hashes is stopped: a handle that is closed under his hands may soon be another file's.
+        """
         with self._turn:
-            self._closing = True
-            if any(one.writing for one in self._claims) or self._handle < 0:
+            self._closing, self._over = True, then or self._over
+            if self._users or self._rights.are_used:
+                self._pieces.stop()
+                self._prefix.stop()
                 return
             handle, self._handle = self._handle, -1
-        self._prefix.close()
-        with suppress(OSError):  # what is wanted was flushed before, and told of
-            os.close(handle)
+        if handle >= 0:
+            self._prefix.close()
+            with suppress(OSError):  # what is wanted was flushed before, and told of
+                os.close(handle)
+        with self._turn:
+            over, self._over = self._over, None
+        if over is not None:
+            over()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import sha256_bytes
@@ -32,6 +33,10 @@ class Pieces:
 
     def __len__(self) -> int:
         return len(self._chunks)
+
+    def stop(self) -> None:
+        """Let go of the file: whoever hashes it runs into an OSError."""
+        self._handle = -1
 
     def _at(self, place: int) -> int:
         return bisect_right(self._starts, place) - 1
@@ -137,15 +142,23 @@ def copy_range(source: int, target: int, count: int, start: int, to: int) -> int
     Copy bytes between two open files, inside the system where it can; return how many there were.
 
     Linux shares the blocks where the file system can, else copies them without a way through here
-    (copy_file_range(2)). Raises OSError where the target can't be written.
+    (copy_file_range(2)). What can't be read of the source is not there. Raises OSError where the target
+    can't be written.
     """
     done = 0
     while done < count and (step := _inside(source, target, count - done, start + done, to + done)):
         done += step
-    while done < count and (data := read_all(source, min(count - done, 1 << 20), start + done)):
+    while done < count and (data := _readable(source, min(count - done, 1 << 20), start + done)):
         write_all(target, memoryview(data), to + done)
         done += len(data)
     return done
+
+
+def _readable(source: int, count: int, start: int) -> bytes:
+    """Return some bytes of a file; none of a bad place of its disk."""
+    with suppress(OSError):
+        return read_all(source, count, start)
+    return b""
 
 
 def _inside(source: int, target: int, count: int, start: int, to: int) -> int:

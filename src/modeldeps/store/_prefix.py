@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from contextlib import suppress
@@ -30,7 +31,7 @@ class Prefix:
         self._round = 0
         self._told: str | None = None
         self._closed = False
-        self._error: OSError | None = None
+        self._error: Exception | None = None
         self._thread: threading.Thread | None = None
 
     def follow(self, end: int) -> None:
@@ -66,33 +67,39 @@ class Prefix:
             self._round += 1
 
     def finish(self) -> str:
-        """Return the digest of the whole file, all of which is there. Raises OSError."""
+        """Return the digest of the whole file, all of which is there. Raises OSError, also when stopped."""
         if self._told is not None:
             return self._told
         self.follow(self._size)
         with self._turn:
-            while self._thread is not None and self._done < self._size and self._error is None:
+            while self._thread is not None and self._done < self._size and not self._closed:
+                if self._error is not None:
+                    raise self._error
                 self._turn.wait(1.0)
-            if self._error is not None:
-                raise self._error
         if self._thread is None and self._done < self._size:
             self._step(bytearray(min(BLOCK, self._size)), self._size)
+        if self._done < self._size:
+            raise OSError(errno.ECANCELED, "it was broken off")
         return self._hash.hexdigest()
 
-    def close(self) -> None:
-        """End the thread; the file may be closed afterwards."""
+    def stop(self) -> None:
+        """Let whoever hashes end soon."""
         with self._turn:
             self._closed = True
             self._turn.notify_all()
+
+    def close(self) -> None:
+        """End the thread; the file may be closed afterwards."""
+        self.stop()
         if self._thread is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        buffer = bytearray(BLOCK)
         try:
+            buffer = bytearray(BLOCK)
             while (end := self._wait()) is not None:
                 self._step(buffer, end)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - `finish` raises it: whoever waits there must hear of it
             with self._turn:
                 self._error = error
                 self._turn.notify_all()

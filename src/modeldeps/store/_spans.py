@@ -15,16 +15,13 @@ class Spans:
     def __init__(self, spans: Iterable[tuple[int, int]] = ()) -> None:
         self._starts: list[int] = []
         self._ends: list[int] = []
+        self.total = 0
+        """Bytes of all ranges."""
         for start, end in spans:
             self.add(start, end)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return iter(list(zip(self._starts, self._ends, strict=True)))
-
-    @property
-    def total(self) -> int:
-        """Bytes of all ranges."""
-        return sum(self._ends) - sum(self._starts)
 
     def add(self, start: int, end: int) -> None:
         """Join a range to the set; an empty one changes nothing."""
@@ -34,6 +31,8 @@ class Spans:
         last = bisect_right(self._starts, end)
         if first < last:
             start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
+            self.total -= self._sum(first, last)
+        self.total += end - start
         self._starts[first:last] = [start]
         self._ends[first:last] = [end]
 
@@ -46,8 +45,13 @@ class Spans:
         if first >= last:
             return
         head, tail = self._starts[first], self._ends[last - 1]
+        self.total -= self._sum(first, last) - max(0, start - head) - max(0, tail - end)
         self._starts[first:last] = [*([head] if head < start else []), *([end] if tail > end else [])]
         self._ends[first:last] = [*([start] if head < start else []), *([tail] if tail > end else [])]
+
+    def _sum(self, first: int, last: int) -> int:
+        """Return the bytes of some of the ranges, by their numbers."""
+        return sum(self._ends[first:last]) - sum(self._starts[first:last])
 
     def covers(self, start: int, end: int) -> bool:
         """Tell whether all of a range is in the set."""
