@@ -125,6 +125,44 @@ def test_an_answer_with_two_kinds_of_length_is_the_last_one_on_its_connection() 
         assert [one.connection for one in server.heard] == [1, 2]
 
 
+@pytest.mark.parametrize("pause", [0, 0.02])
+def test_a_reader_who_has_all_chunks_and_stops_leaves_the_next_answers_where_they_are(pause: float) -> None:
+    def talk(line: scripted.Line) -> None:
+        while heard := line.request():
+            line.send(CHUNKED + b"\r\n2\r\n" + heard.path[1:].encode() * 2)
+            time.sleep(pause)
+            line.send(b"\r\n0\r\n\r\n")
+
+    with scripted.scripted(talk) as server:
+        transport = HttpTransport()
+        requests = [Request(f"{server.url}{name}") for name in "abcdefgh"]
+        found = []
+        for body in transport.open_each(requests):
+            assert not isinstance(body, SourceError)
+            with body:
+                found.append(bytes(next(body.blocks)))
+        with transport.open(requests[0]) as body:
+            found.append(bytes(next(body.blocks)))
+        assert found == [b"aa", b"bb", b"cc", b"dd", b"ee", b"ff", b"gg", b"hh", b"aa"]
+        assert (server.connections, len(server.heard)) == (1, 9)
+
+
+@pytest.mark.parametrize(
+    "end", [b"\r\n1\r\nz\r\n0\r\n\r\n", b"\r\n0\r\na: b\r\n\r\n", b"\r\n0\r\nHTTP/", b""]
+)
+def test_a_reader_who_stops_before_the_end_of_the_chunks_gets_no_rest_as_an_answer(end: bytes) -> None:
+    def talk(line: scripted.Line) -> None:
+        while line.request():
+            line.send(CHUNKED + b"\r\n2\r\nab" + end)
+
+    with scripted.scripted(talk) as server:
+        transport = HttpTransport()
+        for _ in range(2):
+            with transport.open(Request(server.url)) as body:
+                assert bytes(next(body.blocks)) == b"ab"
+        assert [one.connection for one in server.heard] == [1, 2]
+
+
 # waits
 
 

@@ -21,6 +21,10 @@ _INTERIM = 10
 """Answers of the status 1xx before the real one, at most."""
 _LINE = 4096
 """Bytes of the line before a chunk, at most."""
+_LAST = b"\r\n0\r\n\r\n"
+"""What stands behind the data of the last chunk, where no fields follow."""
+_MOMENT = 0.2
+"""Seconds for which that is waited for by who has all the data."""
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _MAX_HEX = 15
@@ -53,6 +57,7 @@ class Wire:
         self._memory = memoryview(self._bytes)
         self._low = self._high = 0
         self._rest = 0
+        self._in_chunk = False
         self._eager = isinstance(sock, ssl.SSLSocket)  # a read brings one record, 16 kB, and no more
 
     def send(self, data: bytes) -> None:
@@ -85,7 +90,7 @@ class Wire:
         for _ in range(_INTERIM):
             head = parse_head(self._head_bytes())
             if head.status >= 200:  # noqa: PLR2004 - what comes before is interim
-                self.clean, self._rest = False, head.length or 0
+                self.clean, self._rest, self._in_chunk = False, head.length or 0, False
                 return head
             if head.status == _SWITCHING:
                 break
@@ -109,6 +114,8 @@ class Wire:
 
     def skip(self, head: Head) -> bool:
         """Leave the rest of a body out where all of it is here already; False where it is not."""
+        if not self.clean and head.is_chunked:
+            self.clean = self._in_chunk and not self._rest and self._skip_last()
         if self.clean:
             return True
         if head.is_chunked or head.length is None or self._rest > self._high - self._low:
@@ -116,6 +123,22 @@ class Wire:
         self._low += self._rest
         self._rest, self.clean = 0, True
         return True
+
+    def _skip_last(self) -> bool:
+        """Pass over what ends a chunked body whose data was taken; False where something else follows."""
+        patience, self._timeout = self._timeout, _MOMENT
+        try:
+            while _LAST.startswith(held := bytes(self._memory[self._low : self._high][: len(_LAST)])):
+                if held == _LAST:
+                    self._low += len(_LAST)
+                    return True
+                if not self._fill():
+                    return False
+        except (OSError, ValueError):
+            return False
+        finally:
+            self._timeout = patience
+        return False
 
     @property
     def holds(self) -> int:
@@ -165,7 +188,9 @@ class Wire:
     def _chunks(self) -> Iterator[memoryview]:
         """Yield the data of chunks (RFC 9112, section 7.1)."""
         while size := self._chunk_size():
+            self._in_chunk = True
             yield from self._exactly(size)
+            self._in_chunk = False
             if self._line(2) not in (b"\r\n", b"\n"):
                 raise WireError("a chunk of its answer is not HTTP")
         self._trailers()
