@@ -104,6 +104,21 @@ def logged(system: str, folder: Path) -> Iterator[Disk]:
 
 
 @contextmanager
+def plain(system: str, folder: Path) -> Iterator[Path]:
+    """Mount a new disk with a file system, and without a log, for the time of a with block."""
+    size, make = MAKE[system]
+    if not shutil.which(make[0]):
+        pytest.skip(f"{make[0]} makes the disk")
+    image, mounted = folder / "image", folder / "mounted"
+    mounted.mkdir(parents=True)
+    with image.open("wb") as stream:
+        stream.truncate(size)
+    subprocess.run([*make, str(image)], check=True, capture_output=True)
+    with looped(image, mounted):
+        yield mounted
+
+
+@contextmanager
 def _serving(disk: Path, folder: Path, log: Path) -> Iterator[None]:
     words = [sys.executable, logging_disk.__file__, str(disk), str(folder), str(log)]
     with subprocess.Popen(words, stderr=subprocess.PIPE) as server:
