@@ -155,6 +155,11 @@ def format_bytes(count: int) -> str:
     return f"{value:.1f} {UNITS[-1]}"
 
 
+def counted(number: int, thing: str) -> str:
+    """Return how many of something there are: `1 file`, `2 files`."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def default_reporter(stream: TextIO | None = None) -> Reporter:
     """Return a bar when stderr is a terminal that can draw one, else silence."""
     chosen = sys.stderr if stream is None else stream

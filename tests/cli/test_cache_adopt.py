@@ -89,7 +89,7 @@ def test_packages_that_ship_the_model_beside_the_pointer_are_searched(home: Path
     done = run(home, "--from", "environments")
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[5:12] == ["digits", "2.1.0", "model.onnx", "18.0", "kB", "hard", "link"]
-    assert "took 1 file (18.0 kB); 1 file (6 B) that models need not found" in done.stderr
+    assert "took 1 file (18.0 kB); 1 file (6 B) that models need was not found" in done.stderr
 
 
 def test_all_takes_what_no_model_needs(home: Path) -> None:

@@ -118,6 +118,47 @@ def test_cache_tells_what_the_store_holds(site: Path, tmp_path: Path) -> None:
     assert f"blobs             2 ({PAYLOAD} B)" in lines
 
 
+def test_what_came_of_an_interrupted_fetch_is_told_without_its_holes(site: Path, tmp_path: Path) -> None:
+    (tmp_path / "store" / "partial").mkdir(parents=True)
+    with (tmp_path / "store" / "partial" / ("a" * 64)).open("wb") as part:
+        part.truncate(50_000_000)
+        part.write(b"\1" * 100_000)
+    found = json.loads(run("cache", "info", "--json", site=site).stdout)
+    assert found["partial"] == 1
+    assert 100_000 <= found["partial_bytes"] < 1_000_000
+
+
+@pytest.mark.parametrize("words", [("info",), ("gc",), ("gc", "--dry-run"), ("verify",), ("adopt",)])
+def test_what_is_no_store_is_not_looked_at_as_an_empty_one(
+    site: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").touch()
+    done = run("cache", *words, site=site, MODELDEPS_CACHE=str(tmp_path / "other"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "the store can't be where it was set to be" in done.stderr
+    assert "a folder with other files: thesis.tex" in done.stderr
+    assert [one.name for one in (tmp_path / "other").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/store"])
+def test_doctor_finds_what_is_in_the_way_of_a_store(site: Path, tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    done = run("doctor", "--json", site=site, MODELDEPS_CACHE=str(tmp_path / place))
+    assert done.returncode == 1
+    [store] = [one for one in json.loads(done.stdout) if one["subject"] == "store"]
+    assert store["state"] == "wrong"
+    assert "a file in its way" in store["text"]
+    assert "MODELDEPS_CACHE" in store["hint"]
+
+
+def test_a_store_whose_name_is_too_long_is_told_as_one_with_a_hint(site: Path, tmp_path: Path) -> None:
+    done = run("sync", "digits", site=site, MODELDEPS_CACHE=str(tmp_path / ("x" * 300)))
+    assert done.returncode == 3
+    assert "the store can't be where it was set to be" in done.stderr
+    assert "hint: set MODELDEPS_CACHE" in done.stderr
+
+
 def test_cache_alone_is_wrong_usage_and_an_unknown_layout_is_told(site: Path, tmp_path: Path) -> None:
     assert run("cache", site=site).returncode == 2
     (tmp_path / "store").mkdir()

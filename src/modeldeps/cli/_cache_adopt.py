@@ -77,6 +77,7 @@ def execute(args: argparse.Namespace) -> int:
 
     _check(args)
     store = Store.open(settings())
+    store.check_place()
     models: dict[str, str] = {}
     wanted: dict[str, File] = {}
     for manifest in () if args.all else manifests(store):
@@ -135,7 +136,8 @@ def _tell(done: Adoption, models: dict[str, str], args: argparse.Namespace) -> N
     for source in done.lying:
         say(f"warning: {plain(str(source))} has other bytes than its name says; whoever uses it is misled")
     files = [one.file for one in done.adopted]
-    missing = f"; {_count(done.missing)} that models need not found" if done.missing else ""
+    were = "was" if len(done.missing) == 1 else "were"
+    missing = f"; {_count(done.missing)} that models need {were} not found" if done.missing else ""
     say(f"{'would take' if args.dry_run else 'took'} {_count(files) or 'nothing'}{missing}")
 
 

@@ -71,6 +71,7 @@ def execute(args: argparse.Namespace) -> int:
     from modeldeps.store import Rules, Store, Swept  # noqa: PLC0415
 
     store = Store.open(settings())
+    store.check_place()
     rules = Rules(time.time(), keep=args.keep_days * _DAY, unsure=args.unsure_days * _DAY)
     if args.dry_run:
         plan = store.survey(rules, installed())

@@ -38,6 +38,7 @@ def execute(args: argparse.Namespace) -> int:
     from modeldeps.store import Rules, Store  # noqa: PLC0415
 
     store, rules = Store.open(settings()), Rules(time.time())
+    store.check_place()
     usage, costs, plan = store.usage(), store.costs(rules), store.survey(rules, installed())
     if args.json:
         write_json({**_json(store, usage), **_costs_json(costs, plan)})

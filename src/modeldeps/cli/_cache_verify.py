@@ -12,7 +12,7 @@ from modeldeps.cli.sync import channels
 from modeldeps.config import settings
 from modeldeps.errors import FOUND_WRONG, ModelNotInstalledError
 from modeldeps.names import model_name
-from modeldeps.progress import format_bytes
+from modeldeps.progress import counted, format_bytes
 from modeldeps.store import plain
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def execute(args: argparse.Namespace) -> int:
 
     found = settings()
     store = Store.open(found)
+    store.check_place()
     known = _named(manifests(store), args.names)
     talk = reporter()
     verified = store.verify(
@@ -137,7 +138,7 @@ def _tell(verified: Verified, repairs: Repairs, known: Sequence[Manifest]) -> No
     mended = f", {len(repairs.done)} put right" if wrong else ""
     travelled = f" ({format_bytes(repairs.bytes_fetched)} fetched)" if repairs.bytes_fetched else ""
     found = f"{wrong} wrong" if wrong else "nothing wrong"
-    say(f"{verified.files} files ({format_bytes(verified.size)}): {found}{mended}{travelled}")
+    say(f"{counted(verified.files, 'file')} ({format_bytes(verified.size)}): {found}{mended}{travelled}")
 
 
 def _word(finding: Finding, repairs: Repairs) -> str:

@@ -106,6 +106,7 @@ def _providers(here: Machine, found: Settings) -> Iterator[Finding]:
 def _store(found: Settings) -> Iterator[Finding]:
     try:
         store = Store.open(found)
+        store.check_place()
     except ModelDepsError as error:
         yield Finding.of("store", error)
         return

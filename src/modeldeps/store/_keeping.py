@@ -47,6 +47,12 @@ class Keeping:
 
         return _shared.walls(self._layout.common)
 
+    def check_place(self) -> None:
+        """Raise NotAStoreError where something else lies in the way of the store that is written."""
+        from modeldeps.store._prepare import check_place  # noqa: PLC0415
+
+        check_place(self._layout)
+
     def gather(
         self,
         places: Iterable[Path],

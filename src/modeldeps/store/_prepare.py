@@ -60,6 +60,14 @@ def join(root: Path) -> bool:
     return True
 
 
+def check_place(layout: Layout) -> None:
+    """Raise NotAStoreError where something else lies in the way of a store; nothing is made."""
+    if layout.text() or layout.root.parent.name == MEMBERS:
+        return
+    with suppress(OSError):  # what may not be looked at is told when it is used
+        _check_place(layout.root)
+
+
 def _check_place(root: Path) -> None:
     """Raise NotAStoreError where a store would land on something else, and OSError."""
     for one in (root, *root.parents):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import is_sha256
+from modeldeps.store._land import present
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from modeldeps.store._layout import Layout
 
@@ -26,7 +27,7 @@ class Usage:
     partial: int
     """Part files: downloads that go on, or that were interrupted."""
     partial_bytes: int
-    """Bytes of all part files."""
+    """Bytes that came into all part files; their holes don't count."""
     models: int
     """Materialised models."""
 
@@ -42,7 +43,7 @@ def measure(layout: Layout) -> Usage:
         for variant in _entries(version.path)
         if not variant.name.startswith(".")
     ]
-    return Usage(len(blobs), sum(map(_size, blobs)), len(parts), sum(map(_size, parts)), len(models))
+    return Usage(len(blobs), sum(map(_size, blobs)), len(parts), sum(map(_came, parts)), len(models))
 
 
 def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
@@ -56,5 +57,12 @@ def _entries(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 def _size(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0
+
+
+def _came(entry: os.DirEntry[str]) -> int:
+    try:
+        return present(Path(entry.path))
     except OSError:
         return 0

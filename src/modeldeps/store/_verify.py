@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
+from modeldeps.progress import counted
 from modeldeps.store import _crew, _trust
 from modeldeps.store._contents import blobs, is_scratch
 
@@ -125,7 +126,7 @@ class Verifier:
     def verify(self) -> Verified:
         """Hash every file once, however many names it has."""
         count, size, large = self._survey()
-        self.reporter.begin(f"hashing {count} files", total=size)
+        self.reporter.begin(f"hashing {counted(count, 'file')}", total=size)
         crew = _Crew(self)
         try:
             small = (item for item in self._items() if item.size < LARGE)
