@@ -116,7 +116,7 @@ def test_a_repair_that_fails_keeps_what_is_there_and_says_why(site: Path) -> Non
     rot(blob_of(site))
     nowhere = {"MODELDEPS_CHANNELS": "http://127.0.0.1:9/"}
     found = verify(site, status=1, **nowhere)
-    assert "could not fetch" in found["findings"][0]["error"]
+    assert "could not fetch model.onnx of digits 2.1.0" in found["findings"][0]["error"]
     assert blob_of(site).read_bytes() == b"!" + PAYLOAD[1:]
     assert verify(site, "--offline", status=1, **nowhere)["bytes_fetched"] == 0
     assert verify(site)["bytes_fetched"] == len(PAYLOAD) // 2

@@ -214,9 +214,10 @@ def test_a_certificate_that_can_t_be_used_is_a_problem_of_the_setting(
 def test_a_server_that_speaks_no_tls_is_refused(trusted: trustme.CA) -> None:
     with (
         scripted.scripted(lambda line: line.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server,
-        pytest.raises(RefusedError, match="no trusted connection"),
+        pytest.raises(RefusedError, match="no trusted connection: the server does not speak TLS") as caught,
     ):
         read(server.url.replace("http:", "https:"))
+    assert "http://" in caught.value.advice
 
 
 def test_a_server_that_hangs_up_before_tls_may_be_asked_again(trusted: trustme.CA) -> None:

@@ -41,6 +41,11 @@ class Wanted:
         """Return what is known of a blob; where nothing is, its name and the size that it has."""
         return self.files.get(digest) or File(digest, size, digest)
 
+    def name(self, files: Sequence[File]) -> str:
+        """Return the release that all these blobs belong to, or nothing."""
+        names = {self.models.get(one.sha256, "") for one in files}
+        return names.pop() if len(names) == 1 else ""
+
     def label(self, digest: str) -> str:
         """Return the path that a release gives to a blob, or nothing."""
         return self.files[digest].path if digest in self.files else ""
@@ -139,6 +144,7 @@ class Repairer:
             channels=self.channels,
             reporter=self.reporter,
             offline=self.offline,
-            model="repair",
+            model=self.wanted.name(files),
+            models=self.wanted.models,
         )
         repairs.bytes_fetched += fetched.bytes_fetched

@@ -49,7 +49,8 @@ def transport(url: str) -> Transport:
         case "file":
             return FileTransport()
         case _:
-            raise RefusedError(url, f"there is no transport for it; there are {', '.join(SCHEMES)}")
+            reason = f"there is no transport for it; there are {', '.join(SCHEMES)}"
+            raise RefusedError(url, reason, advice="name a source of one of these in MODELDEPS_CHANNELS")
 
 
 def _value(name: str) -> str | None:

@@ -13,6 +13,7 @@ from modeldeps.fetch._head import LyingError, WireError
 _CERTIFICATES = (
     "ask the owner of the source about its certificate, or name its authority in MODELDEPS_CERTIFICATES"
 )
+_PLAIN = "look at the port of the source; one that speaks no TLS is named by http://"
 
 
 def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a table
@@ -26,11 +27,8 @@ def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a tab
             return BrokenTransferError(url, str(error))
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ConnectionResetError() | BrokenPipeError():
             return BrokenTransferError(url, "the connection was closed before the end")
-        case ssl.SSLCertVerificationError():
-            reason = f"no trusted connection: certificate verify failed: {_verdict(error)}"
-            return RefusedError(url, reason, advice=_CERTIFICATES)
         case ssl.SSLError():
-            return RefusedError(url, f"no trusted connection: {_line(error)}")
+            return _untrusted(url, error)
         case TimeoutError():
             words = str(error)
             return BrokenTransferError(url, words if words.endswith("in time") else "no connection in time")
@@ -40,6 +38,16 @@ def failure(url: str, error: Exception) -> SourceError:  # noqa: PLR0911 - a tab
             return RefusedError(url, "it is no URL that can be asked")
         case _:
             return BrokenTransferError(url, f"the transfer failed ({type(error).__name__})")
+
+
+def _untrusted(url: str, error: ssl.SSLError) -> RefusedError:
+    """Say why a server could not be trusted."""
+    reason, advice = _line(error), ""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason, advice = f"certificate verify failed: {_verdict(error)}", _CERTIFICATES
+    elif error.reason == "WRONG_VERSION_NUMBER":
+        reason, advice = "the server does not speak TLS", _PLAIN
+    return RefusedError(url, f"no trusted connection: {reason}", advice=advice)
 
 
 def _verdict(error: ssl.SSLCertVerificationError) -> str:
