@@ -16,7 +16,7 @@ class StoreFullError(StoreError):
         super().__init__(
             "the disk of the store is full",
             ("store", root),
-            ("needed", needed),
+            *([("needed", needed)] if needed else []),
             ("free", free),
             hint="make room, or set MODELDEPS_CACHE to a folder on another disk; what came so far is kept",
         )

@@ -35,7 +35,8 @@ def writing(root: Path, *, needed: int = 0) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL or getattr(error, "winerror", None) in _WINDOWS_FULL:
-            raise StoreFullError(root, needed=format_bytes(needed), free=_free_words(root)) from None
+            words = format_bytes(needed) if needed else ""
+            raise StoreFullError(root, needed=words, free=_free_words(root)) from None
         if error.errno in _CLOSED:
             raise StoreReadOnlyError(root, reason=_reason(error)) from None
         if error.errno in _GONE:
