@@ -163,6 +163,40 @@ def test_a_reader_who_stops_before_the_end_of_the_chunks_gets_no_rest_as_an_answ
         assert [one.connection for one in server.heard] == [1, 2]
 
 
+def test_a_body_that_another_thread_closes_is_not_read_on_into_the_next_answer() -> None:
+    def talk(line: scripted.Line) -> None:
+        while heard := line.request():
+            line.send(scripted.ok(heard.path[1:].encode() * 100_000))
+
+    with scripted.scripted(talk) as server:
+        transport = HttpTransport()
+        first = transport.open(Request(f"{server.url}a"))
+        came = 0
+        while came < 100_000:
+            came += len(next(first.blocks))
+        closing = threading.Thread(target=first.close)
+        closing.start()
+        closing.join()
+        with transport.open(Request(f"{server.url}b")) as second:
+            with pytest.raises(SourceError, match="closed while it was read"):
+                next(first.blocks)
+            assert b"".join(bytes(block) for block in second.blocks) == b"b" * 100_000
+        assert server.connections == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_that_drops_a_body_does_not_end_its_parents() -> None:
+    with scripted.scripted(scripted.always(scripted.ok(b"x" * 5_000_000))) as server:
+        body = HttpTransport().open(Request(server.url))
+        came = len(next(body.blocks))
+        child = os.fork()
+        if not child:
+            body.close()
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert came + sum(len(block) for block in body.blocks) == 5_000_000
+
+
 # waits
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import select
 import socket
@@ -58,6 +59,8 @@ class Wire:
         self._low = self._high = 0
         self._rest = 0
         self._in_chunk = False
+        self._turn = 0
+        self._process = os.getpid()
         self._eager = isinstance(sock, ssl.SSLSocket)  # a read brings one record, 16 kB, and no more
 
     def send(self, data: bytes) -> None:
@@ -91,6 +94,7 @@ class Wire:
             head = parse_head(self._head_bytes())
             if head.status >= 200:  # noqa: PLR2004 - what comes before is interim
                 self.clean, self._rest, self._in_chunk = False, head.length or 0, False
+                self._turn += 1
                 return head
             if head.status == _SWITCHING:
                 break
@@ -114,6 +118,7 @@ class Wire:
 
     def skip(self, head: Head) -> bool:
         """Leave the rest of a body out where all of it is here already; False where it is not."""
+        self._turn += 1  # another thread may still be at it: it must not read on
         if not self.clean and head.is_chunked:
             self.clean = self._in_chunk and not self._rest and self._skip_last()
         if self.clean:
@@ -160,6 +165,9 @@ class Wire:
 
     def close(self) -> None:
         """Let go of it; a thread that waits for bytes is woken."""
+        if self._process != os.getpid():
+            self.release()
+            return
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # that of SSLSocket would end its protection
         self._sock.close()
@@ -228,13 +236,15 @@ class Wire:
         return time.monotonic() + 2 * self._timeout
 
     def _exactly(self, count: int) -> Iterator[memoryview]:
-        self._rest = count
+        self._rest, turn = count, self._turn
         while self._rest:
             block = self._some(self._rest)
             if not block:
                 raise EndedError
             self._rest -= len(block)
             yield block
+            if self._turn != turn:
+                raise WireError("it was closed while it was read")
 
     def _some(self, limit: int) -> memoryview:
         """Return some bytes, valid until the next are asked for; none at the end."""
