@@ -48,7 +48,11 @@ class Keeping:
         return _shared.walls(self._layout.common)
 
     def check_place(self) -> None:
-        """Raise NotAStoreError where something else lies in the way of the store that is written."""
+        """
+        Look whether the store that is written is, or can be, in its place; nothing is made.
+
+        Raises NotAStoreError where something else lies there, and StoreReadOnlyError where nobody may look.
+        """
         from modeldeps.store._prepare import check_place  # noqa: PLC0415
 
         check_place(self._layout)

@@ -61,10 +61,16 @@ def join(root: Path) -> bool:
 
 
 def check_place(layout: Layout) -> None:
-    """Raise NotAStoreError where something else lies in the way of a store; nothing is made."""
+    """
+    Look whether a store is, or can be, in its place; nothing is made.
+
+    Raises NotAStoreError where something else lies there, and StoreReadOnlyError where nobody may look.
+    """
+    from modeldeps.store._room import writing  # noqa: PLC0415 - only here and below
+
     if layout.text() or layout.root.parent.name == MEMBERS:
         return
-    with suppress(OSError):  # what may not be looked at is told when it is used
+    with writing(layout.root):
         _check_place(layout.root)
 
 
@@ -96,7 +102,7 @@ def catch_up(layout: Layout, *, writable: bool) -> None:
     Raises StoreLayoutError for a layout that is newer, unknown, or of a store that is only read, and
     what the disk raises as StoreError.
     """
-    from modeldeps.store._room import writing  # noqa: PLC0415 - only here
+    from modeldeps.store._room import writing  # noqa: PLC0415 - only here and above
 
     if not _steps(layout) or not writable:
         raise StoreLayoutError(layout.root, expected=f"layout {VERSION}", found=f"layout {layout.text()!r}")
