@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -81,6 +81,15 @@ def fill(folder: Path) -> None:
                 end += step
 
 
+def write_full(folder: Path) -> None:
+    """Write until no room is left, which takes longer: the fetch finds less and less."""
+    with (folder / "ballast").open("wb", buffering=0) as stream:
+        for size in (1 << 20, 4096):
+            with suppress(OSError):
+                while stream.write(bytes(size)):
+                    os.fsync(stream.fileno())
+
+
 def check(file: File, store: Store, server: BlobServer, *, most: int) -> None:
     """Fetch again, and see that no more travels than that."""
     assert fetch_one(file, store, server.url).bytes_fetched <= most
@@ -91,13 +100,14 @@ def check(file: File, store: Store, server: BlobServer, *, most: int) -> None:
 
 
 @root_only
+@pytest.mark.parametrize("filler", [fill, write_full], ids=["at-once", "slowly"])
 @pytest.mark.parametrize("system", MAKE)
 def test_a_disk_that_somebody_else_fills_is_told_as_full_and_what_came_is_kept(
-    server: BlobServer, tmp_path: Path, file: File, system: str
+    server: BlobServer, tmp_path: Path, file: File, system: str, filler: Callable[[Path], None]
 ) -> None:
     with plain(system, tmp_path) as folder:
         store = Store(folder / "store")
-        error, reporter = failing(file, store, server, lambda: fill(folder), at=0.3)
+        error, reporter = failing(file, store, server, lambda: filler(folder), at=0.3)
         assert isinstance(error, StoreFullError), error
         assert "make room" in str(error)
         assert store.find(file) is None

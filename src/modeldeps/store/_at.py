@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -14,11 +15,29 @@ PIECE = 1 << 20
 """Bytes of one write: Linux is slow to find room for more at once."""
 
 
+_LEAST = 4096
+"""Bytes of a write that is not divided."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
 def write_all(handle: int, data: memoryview, offset: int) -> None:
-    """Write all of some bytes at a place. Raises OSError."""
+    """
+    Write all of some bytes at a place, as much of them as there is room for. Raises OSError.
+
+    Where a disk has no room for all of a piece, ext4 leaves zeros in the room that it found, and the
+    next run could not tell them from bytes that came: so that room is filled.
+    """
+    most = PIECE
     while data:
-        count = pwrite(handle, data[:PIECE], offset)
-        data, offset = data[count:], offset + count
+        try:
+            count = pwrite(handle, data[:most], offset)
+        except OSError as error:  # noqa: PERF203 - of no weight beside the write
+            size = min(most, len(data))
+            if error.errno not in _FULL or size <= _LEAST:
+                raise
+            most = max(_LEAST, size // 2)
+        else:
+            data, offset = data[count:], offset + count
 
 
 def read_all(handle: int, count: int, offset: int) -> bytes:
