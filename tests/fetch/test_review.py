@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import random
+import signal
 import threading
 from typing import TYPE_CHECKING
 
 import blob_server
 import pytest
-from fetching import fetch_one, file_of
+from fetching import Remember, fetch_one, file_of
 
-from modeldeps.errors import ContradictionError, DigestError, UnreachableError
+from modeldeps.errors import ContradictionError, DigestError, NotFoundError, UnreachableError
 from modeldeps.fetch import fetch
+from modeldeps.fetch._host import Host
+from modeldeps.fetch._run import Run
+from modeldeps.fetch._task import Place, State, Task
 from modeldeps.manifest import File
 from modeldeps.progress import Reporter
 from modeldeps.store import Berth, Busy, Landing, Store, _prefix
@@ -238,3 +242,48 @@ def test_a_chunk_that_a_bad_disk_can_no_longer_read_is_fetched_instead(tmp_path:
     os.close(donor)
     assert landing.kept == 0
     landing.close()
+
+
+def test_a_source_that_no_transport_serves_is_passed_over_for_short_files_too(
+    store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "good").write_bytes(DATA[:1000])
+    sources = ("ftp://models.example.com/short.bin", (tmp_path / "good").as_uri())
+    file = file_of(DATA[:1000], "short.bin", sources=sources)
+    reporter = Remember()
+    fetch_one(file, store, reporter=reporter)
+    assert store.blob(file.sha256).read_bytes() == DATA[:1000]
+    assert [note for note in reporter.notes if "ftp://models.example.com/short.bin" in note]
+
+
+@pytest.mark.parametrize("state", [State.FULL, State.DONE])
+def test_a_request_that_nobody_waits_for_any_more_fails_without_harm(store: Store, state: State) -> None:
+    place = Place("http://models.example.com/blob", Host())
+    task = Task(file_of(DATA), "", [place], state=state)
+    run = Run(store, [task], Reporter(), window=4)
+    with run.turn:
+        run.failed(task, place, NotFoundError(place.url), began=0, gained=0)
+    assert run.error is None
+    with run.turn:
+        task.state = State.READY  # such as where the whole came out wrong
+        run.check_place(task)
+    assert isinstance(run.error, UnreachableError)
+
+
+def test_whoever_is_interrupted_twice_holds_no_lock_afterwards(server: BlobServer, store: Store) -> None:
+    file = file_of(DATA, chunk=1 << 20)
+    server.add(DATA, file.sha256, *[blob_server.stall(2 << 20, 3)] * 9)
+    timers = [threading.Timer(after, lambda: os.kill(os.getpid(), signal.SIGINT)) for after in (0.7, 1.2)]
+    for timer in timers:
+        timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fetch_one(file, store, server.url)
+    finally:
+        for timer in timers:
+            timer.join()
+    berth = store.berth(file)
+    assert isinstance(berth, Berth)
+    berth.landing.resume()
+    assert berth.landing.kept >= 1 << 20
+    berth.leave()

@@ -85,6 +85,7 @@ class Finisher:
     def _again(self, task: Task) -> None:
         with self._run.turn:
             task.state = State.READY
+            self._run.check_place(task)
             self._run.wake()
 
     def close(self) -> None:

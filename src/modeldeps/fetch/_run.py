@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, DigestError, SourceError
@@ -214,7 +215,7 @@ class Run:
         """Count files as landed."""
         with self.turn:
             for task in tasks:
-                task.state = State.DONE
+                task.state, task.berth = State.DONE, None  # of many files, what each needed must not add up
                 self.active.remove(task)
             self._tell()
 
@@ -230,9 +231,13 @@ class Run:
             self._leave_or_wait(place, error, began=began, gained=gained)
         else:
             self.stop(error)
-        if task.place() is None:
-            self.stop(task.error())
+        self.check_place(task)
         self.wake()
+
+    def check_place(self, task: Task) -> None:
+        """End the run where a file lacks bytes that nobody can be asked for; called under `turn`."""
+        if task.state not in (State.FULL, State.DONE) and task.place() is None:
+            self.stop(task.error())
 
     def _ban(self, task: Task, place: Place | None, error: DigestError) -> None:
         """Never silently: a source that serves other bytes is named, and not asked again."""
@@ -266,8 +271,6 @@ class Run:
         """Go on with another source after the whole of a file came out wrong; called under `turn`."""
         place = next((one for one in task.places if _same(one, error)), task.place())
         self._ban(task, place, error)
-        if task.place() is None:
-            self.stop(task.error())
 
     def stop(self, error: BaseException) -> None:
         """End the run; called under `turn`."""
@@ -281,16 +284,15 @@ class Run:
             self.stopped = True
             self.wake()
         until = time.monotonic() + (SOON if self.error is None and not self.active else GRACE)
-        for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-        for _, watch in self._busy.values():
-            watch.end()
-        try:
-            self._finisher.close()
-        finally:
+        with ExitStack() as stack:  # all of it, also where some of it fails, or somebody interrupts it again
             for task in self.active:
                 if task.berth is not None:
-                    task.berth.leave()
+                    stack.callback(task.berth.leave)
+            stack.callback(self._finisher.close)
+            for _, watch in self._busy.values():
+                stack.callback(watch.end)
+            for thread in self._threads:
+                thread.join(max(0.0, until - time.monotonic()))
 
 
 def _same(place: Place, error: DigestError) -> bool:

@@ -60,7 +60,7 @@ def _bring_small(run: Run, first: Order) -> None:
     url = first.place.url if first.place else ""
     requests = _requests(run, first, orders)
     try:
-        with closing(transport(url).open_each(requests)) as answers:  # type: ignore[type-var]
+        with closing(_open_each(url, requests)) as answers:  # type: ignore[type-var]
             for answer in answers:
                 orders.popleft().receive(answer)
                 if run.stopped:
@@ -70,6 +70,16 @@ def _bring_small(run: Run, first: Order) -> None:
             one.give_back()
 
 
+def _open_each(url: str, requests: Iterator[Request]) -> Iterator[Body | SourceError]:
+    """Yield an answer for each request; a refusal where there is no transport for such a URL."""
+    try:
+        found = transport(url)
+    except SourceError as error:
+        yield from (error for _ in requests)
+        return
+    yield from found.open_each(requests)
+
+
 def _requests(run: Run, first: Order, orders: deque[_Delivery]) -> Iterator[Request]:
     """Ask for one small file after another, as long as there are some and the source does well."""
     yield orders[0].request
@@ -77,7 +87,8 @@ def _requests(run: Run, first: Order, orders: deque[_Delivery]) -> Iterator[Requ
     assert place is not None  # noqa: S101 - such an order does not come here
     while True:
         with run.turn:
-            fine = not run.stopped and place.why_not() is None and place.round == first.round
+            rests = place.host.rests_until > time.monotonic()
+            fine = not (run.stopped or rests) and place.why_not() is None and place.round == first.round
             order = small_for(run.active, place) if fine else None
         if order is None:
             return
@@ -189,8 +200,7 @@ class _Delivery:
         """Take all that nobody brings: the source sends everything anyhow."""
         for claim in self._claims:
             claim.release()
-        assert self._task.berth is not None  # noqa: S101 - a file that bytes come for is open
-        self._claims = tuple(self._task.berth.landing.take_all())
+        self._claims = tuple(self._claims[0].landing.take_all())
 
     def _take(self, body: Body) -> None:
         """Write what comes. Raises SourceError where it is not all; DigestError; OSError."""

@@ -200,7 +200,7 @@ class Watch:
     def _size(self) -> int:
         """Return the bytes of all part files of the blob."""
         try:
-            return sum(present(one) for part in self._parts for one in part.parent.glob(f"{part.name}*"))
+            return sum(map(_all_present, self._parts))
         except OSError:
             return self._shown  # one was just renamed
 
@@ -209,6 +209,17 @@ class Watch:
         if self._told:
             self._reporter.advance(-self._shown)
         self._shown, self._told = 0, ""
+
+
+def _all_present(part: Path) -> int:
+    """
+    Return the bytes of the part files of a blob. Raises OSError.
+
+    The folder, which may be long, is only listed where there is none under the common name.
+    """
+    with suppress(FileNotFoundError):
+        return present(part)
+    return sum(present(one) for one in part.parent.glob(f"{part.name}.*"))
 
 
 def present(part: Path) -> int:
