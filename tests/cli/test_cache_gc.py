@@ -170,14 +170,27 @@ def test_any_release_that_somebody_used_can_be_pinned(machine: Machine) -> None:
     assert machine.cache("info")["bytes"] == len(DIGITS) + len(VOICE) + LABELS
 
 
-@pytest.mark.parametrize("words", ["pin nothing", "pin digits==9.9.9", "unpin digits"])
+def test_where_nothing_is_pinned_that_is_said(machine: Machine) -> None:
+    done = machine.run("cache", "pin")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "nothing is pinned\n")
+    assert machine.cache("pin") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ("pin nothing", "pip install modeldeps-nothing && modeldeps sync"),
+        ("pin digits==9.9.9", "pip install modeldeps-digits && modeldeps sync"),
+        ("unpin digits", "modeldeps cache pin"),
+    ],
+)
 def test_what_the_store_does_not_know_can_be_neither_pinned_nor_unpinned(
-    machine: Machine, words: str
+    machine: Machine, words: str, hint: str
 ) -> None:
     done = machine.run("cache", *words.split(), site="one")
     assert done.returncode == 3
     assert done.stderr.startswith("error: the store knows nothing of ")
-    assert "hint: " in done.stderr
+    assert done.stderr.endswith(f"hint: {hint}\n")
 
 
 def test_a_name_that_is_none_is_told(machine: Machine) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from machines import install_digits
+from scripted import scripted
 
 import modeldeps
 from modeldeps.cli import main
@@ -229,6 +230,16 @@ def test_doctor_finds_a_channel_that_is_none(
     assert found["state"] == "wrong"
     assert text in found["text"]
     assert "modeldeps doctor" not in str(found["hint"])
+
+
+def test_doctor_says_what_helps_where_a_channel_wants_to_know_who_asks(
+    digits: Installed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with scripted(lambda line: line.send(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")) as server:
+        monkeypatch.setenv("MODELDEPS_CHANNELS", server.url)
+        found = findings(capsys, status=1)["channel"]
+    assert "401 Unauthorized; it was sent no credentials" in found["text"]
+    assert "MODELDEPS_TOKENS" in found["hint"]
 
 
 def test_doctor_asks_no_network_offline(

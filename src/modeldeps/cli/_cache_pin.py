@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps import environment, project
 from modeldeps.cli._cache_words import date, moment, place, user
-from modeldeps.cli._output import add_json, table, write, write_json
+from modeldeps.cli._output import add_json, say, table, write, write_json
 from modeldeps.config import settings
 from modeldeps.errors import NotInStoreError
 from modeldeps.names import model_name
@@ -53,6 +53,8 @@ def execute(args: argparse.Namespace) -> int:
         write_json([_json(one) for one in found])
     elif found:
         _tell(found)
+    else:
+        say("nothing is pinned")
     return 0
 
 
@@ -68,7 +70,10 @@ def _known(text: str, store: Store) -> list[Use]:
     if found := _installed(name, version, store) or _noted(name, version, store):
         return found
     known = {plain(f"{one.use.name}=={one.use.version}") for one in store.notes()}
-    raise NotInStoreError(text, known=sorted(known), hint="modeldeps sync")
+    pointer = environment.find(name)
+    is_here = pointer is not None and version in ("", pointer.version)
+    hint = "modeldeps sync" if is_here else f"pip install modeldeps-{name} && modeldeps sync"
+    raise NotInStoreError(text, known=sorted(known), hint=hint)
 
 
 def _installed(name: str, version: str, store: Store) -> list[Use]:

@@ -140,7 +140,7 @@ def _channels(found: Settings, *, offline: bool) -> Iterator[Finding]:
 
 
 def _channel(url: str, *, offline: bool) -> Finding:
-    from modeldeps.errors import UnreachableError, redact  # noqa: PLC0415
+    from modeldeps.errors import RefusedError, UnreachableError, redact  # noqa: PLC0415
     from modeldeps.fetch.index import Channel  # noqa: PLC0415
 
     shown = redact(url)
@@ -150,8 +150,9 @@ def _channel(url: str, *, offline: bool) -> Finding:
         models = Channel(url).models()
     except UnreachableError as error:
         reasons = "\n".join(one.reason for one in error.failures)
+        advice = [one.advice for one in error.failures if isinstance(one, RefusedError) and one.advice]
         hint = "is its host up, and is it spelt right in MODELDEPS_CHANNELS or [tool.modeldeps]?"
-        return Finding(WRONG, "channel", f"{shown} can't be reached: {reasons}", hint)
+        return Finding(WRONG, "channel", f"{shown} can't be asked: {reasons}", *advice[:1] or [hint])
     except ModelDepsError as error:
         return Finding.of("channel", error)
     return Finding(OK, "channel", f"{shown} has {_count(len(models), 'model')}")
