@@ -24,7 +24,7 @@ from modeldeps.fetch import fetch
 from modeldeps.files import write_atomically
 from modeldeps.manifest import Chunk, File
 from modeldeps.progress import Reporter
-from modeldeps.store import Rules, Store, Use, _ebb, pin_of
+from modeldeps.store import Berth, Rules, Store, Use, _ebb, pin_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +100,7 @@ class Life:
         self.disk = disk
         self.marks = marks
         self.channel = channel
-        self.first, self.later, self.found, self.copied, self.placed, *self.small = files
+        self.first, self.later, self.found, self.copied, self.placed, self.hurried, *self.small = files
         self.store = Store(disk / "store")
 
     def mark(self, words: str) -> None:
@@ -117,6 +117,7 @@ class Life:
         self.fetch(*self.small)
         self.materialise()
         self.fetch(self.later)  # takes chunks from the first
+        self.hurry()
         self.adopt()
         self.place()
         self.free()
@@ -129,6 +130,19 @@ class Life:
         blobs = {one.sha256: one.size for one in files}
         self.store.pin(pin_of(None, Use("", "", "", **NAMED, folder=folder.name, blobs=blobs)))
         self.mark("pinned")
+
+    def hurry(self) -> None:
+        """Find what another process has just named and did not flush yet."""
+        berth = self.store.berth(self.hurried)
+        assert isinstance(berth, Berth)
+        berth.landing.resume()
+        (claim,) = berth.landing.take_all()
+        claim.write(bytes_of(self.hurried))
+        claim.release()
+        assert berth.landing.prove()
+        self.store.publish([berth])
+        self.fetch(self.hurried)
+        berth.leave()
 
     def adopt(self) -> None:
         """Take files that were just written and are not on disk."""
@@ -159,6 +173,7 @@ class Life:
         self.mark(f"going {self.later.sha256}")
         self.mark(f"going {self.found.sha256}")
         self.mark(f"going {self.copied.sha256}")
+        self.mark(f"going {self.hurried.sha256}")
         self.store.collect(Rules(time.time() + 10, keep=0.0))
 
     def repair(self) -> None:

@@ -68,6 +68,7 @@ def fetch(  # noqa: PLR0913 - each has its name
     }
     missing = [file for digest, file in wanted.items() if digest not in blobs]
     if not missing:
+        store.settle(blobs.values())
         return Fetched(0, blobs)
     chosen = chosen or settings()
     asked = (*chosen.mirrors, *channels)
@@ -90,6 +91,7 @@ def fetch(  # noqa: PLR0913 - each has its name
     finally:
         reporter.end()
     blobs.update((file.sha256, store.find(file) or store.blob(file.sha256)) for file in missing)
+    store.settle(blobs.values())
     return Fetched(
         sum(one.travelled for one in tasks),
         blobs,

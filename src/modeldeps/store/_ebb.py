@@ -1,13 +1,15 @@
-"""When the bytes of a part file are brought to disk while more still come."""
+"""When bytes and names are brought to disk: part files that grow, and blobs that others just named."""
 
 from __future__ import annotations
 
+import errno
 import time
 from typing import TYPE_CHECKING
 
 from modeldeps.files import flush_file, flush_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 LEAST = 1 << 20
@@ -20,6 +22,33 @@ LONGEST = 5.0
 """Seconds between two flushes, unless they take long."""
 REST = 2.0
 """How many times as long as a flush took the next one waits at least."""
+
+
+RECENT = 60.0
+"""Seconds after which systems have written down a name without being asked; btrfs takes 30."""
+
+
+def settle(root: Path, blobs: Iterable[Path]) -> None:
+    """
+    Bring to disk the names of blobs that another process may have made a moment ago.
+
+    It may not have flushed them yet, and whoever finds them here tells that they are here. Raises
+    OSError for the store at `root`; of read-only and other users' stores nothing is expected.
+    """
+    for folder in {blob.parent for blob in blobs if _is_recent(blob)}:
+        try:
+            flush_folder(folder)
+        except OSError as error:  # noqa: PERF203 - of no weight beside the flush
+            if root in folder.parents and error.errno != errno.EROFS:
+                raise
+
+
+def _is_recent(blob: Path) -> bool:
+    """Tell whether a file has changed, or got a name, a moment ago."""
+    try:
+        return time.time() - blob.lstat().st_ctime < RECENT
+    except OSError:  # another process freed it
+        return False
 
 
 class Ebb:

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import NotAStoreError, StoreLayoutError
-from modeldeps.files import make_folder, open_like_parent, write_atomically
+from modeldeps.files import flush_folder, make_folder, open_like_parent, write_atomically
 from modeldeps.store import _lock
 from modeldeps.store._layout import MEMBERS, SHARED, VERSION, Layout
 
@@ -44,9 +44,18 @@ def prepare(layout: Layout) -> None:
         return
     if not join(layout.root):
         _check_place(layout.root)
-        layout.root.mkdir(parents=True, exist_ok=True)
+        _make_root(layout.root)
     make_folder(layout.partial)
     _write(layout, VERSION)
+
+
+def _make_root(root: Path) -> None:
+    """Make the folder of a store; its name and those above it are on disk then."""
+    missing = [one for one in (root, *root.parents) if not one.exists()]
+    root.mkdir(parents=True, exist_ok=True)
+    for one in missing:
+        with suppress(PermissionError):  # a folder may be writable and closed to whoever wants to read it
+            flush_folder(one.parent)
 
 
 def join(root: Path) -> bool:

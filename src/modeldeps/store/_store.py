@@ -182,6 +182,13 @@ class Store(Keeping):
             for folder in folders:
                 flush_folder(folder)
 
+    def settle(self, blobs: Iterable[Path]) -> None:
+        """Bring to disk the names of blobs that other processes just made. Raises what `publish` does."""
+        from modeldeps.store import _ebb  # noqa: PLC0415
+
+        with self.writing():
+            _ebb.settle(self.root, blobs)
+
     def land(self, file: File, fill: Callable[[Landing], None], *, reporter: Reporter | None = None) -> Path:
         """
         Return the blob that `fill` writes into a Landing and proves, or that another process made meanwhile.
