@@ -163,8 +163,8 @@ def test_small_files_of_which_some_are_missing_broken_or_wrong_come_from_the_nex
     for number in range(0, 60, 7):
         server.faults[paths[number]] = [blob_server.status(404)]
     server.faults[paths[3]] = [blob_server.cut(100), blob_server.cut(4_999)]
-    server.faults[paths[12]] = [blob_server.other(b"something else")]
-    server.faults[paths[50]] = [blob_server.flipped(17)]
+    server.faults[paths[12]] = [blob_server.other(b"something else")] * 2
+    server.faults[paths[50]] = [blob_server.flipped(17)] * 2
     reporter = Remember()
     fetched = fetch(files, store, channels=[server.url, mirror.url], reporter=reporter)
     assert all(store.find(one) for one in files)
@@ -172,6 +172,40 @@ def test_small_files_of_which_some_are_missing_broken_or_wrong_come_from_the_nex
     assert reporter.done == 300_000
     assert paths[7] in [one.path for one in mirror.requests]
     assert paths[12] in [one.path for one in mirror.requests]
+
+
+def test_an_answer_that_came_for_another_file_is_asked_for_again_alone_and_nobody_is_blamed(
+    server: BlobServer, store: Store, far: None
+) -> None:
+    files = small_files(server, 40)
+    paths = list(server.blobs)
+    for one, other in ((5, 6), (20, 31)):
+        server.faults[paths[one]] = [blob_server.other(server.blobs[paths[other]])]
+        server.faults[paths[other]] = [blob_server.other(server.blobs[paths[one]])]
+    server.faults[paths[9]] = [blob_server.other(b"the answer to something else")]
+    reporter = Remember()
+    fetched = fetch(files, store, channels=[server.url], reporter=reporter)
+    assert all(store.find(one) for one in files)
+    assert fetched.wrong == ()
+    assert reporter.notes == []
+    assert len(server.requests) == 45
+
+
+def test_a_server_that_lets_few_requests_through_is_waited_for_while_it_serves(
+    server: BlobServer, store: Store, far: None
+) -> None:
+    files = small_files(server, 12)
+    turns = itertools.count(1)
+
+    def limited(handler: blob_server.Handler, data: bytes) -> None:
+        (blob_server.status(429) if next(turns) % 4 else blob_server.serve)(handler, data)
+
+    for path in server.blobs:
+        server.faults[path] = [limited] * 99
+    reporter = Remember()
+    fetch(files, store, channels=[server.url], reporter=reporter)
+    assert all(store.find(one) for one in files)
+    assert reporter.notes == []
 
 
 def test_one_file_that_nobody_has_ends_the_run_and_keeps_the_others(

@@ -71,10 +71,14 @@ class DeniedError(RefusedError):
 class BrokenTransferError(SourceError):
     """A source could not be reached, or stopped in the middle; asking again may help."""
 
-    def __init__(self, url: str, reason: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, url: str, reason: str, *, retry_after: float | None = None, busy: bool = False
+    ) -> None:
         super().__init__(url, reason)
         self.retry_after = retry_after
         """Seconds that the source asked to wait, or None."""
+        self.busy = busy
+        """It answered, and has too much to do at present."""
 
 
 class UnreachableError(ModelDepsError):
@@ -120,7 +124,7 @@ class DigestError(ModelDepsError):
             *([("part", part)] if part else []),
             ("expected", f"sha256 {expected}"),
             ("found", f"sha256 {found}"),
-            hint="tell the owner of the source, or take it out of the channels; no other one has the right bytes",
+            hint="tell the owner of the source, or take it out of the channels; none has the right bytes",
         )
 
     def of(self, model: str) -> DigestError:

@@ -22,6 +22,7 @@ _WHOLE, _PART = 200, 206
 _GONE = frozenset({404, 410})
 _DENIED = frozenset({401, 403})
 _BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_LATER = frozenset({429, 503})
 _BEYOND = 416
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _NO_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
@@ -75,7 +76,7 @@ def _refusal(head: Head, url: str, sent: str) -> SourceError:
         return NotFoundError(url, f"{status}, it is not there")
     if status in _BUSY:
         wait = _reasons.retry_after(head.get("retry-after"))
-        return BrokenTransferError(url, words, retry_after=wait)
+        return BrokenTransferError(url, words, retry_after=wait, busy=status in _LATER)
     if status in _DENIED:
         return DeniedError(url, words, sent=sent)
     if status == _BEYOND and (found := _NO_RANGE.fullmatch(head.get("content-range"))):

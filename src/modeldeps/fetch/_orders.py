@@ -97,7 +97,7 @@ def small_for(active: Sequence[Task], place: Place) -> Order | None:
 
 def can_be_small(task: Task) -> bool:
     """Tell whether a file may be asked for together with others: it is short, and all of it is missing."""
-    return task.file.size <= SMALL and _landing(task).kept == 0
+    return task.file.size <= SMALL and not task.alone and _landing(task).kept == 0
 
 
 def _late(task: Task, now: float) -> Order | None:

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import BrokenTransferError, SourceError
+from modeldeps.errors import BrokenTransferError, RefusedError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,13 @@ FIRST_PAUSE = 0.25
 """Seconds before the second request; doubled each time."""
 JITTER = 0.25
 """Share of a pause that is added by chance, so that many clients don't come back at one moment."""
+
+
+class OtherSizeError(RefusedError):
+    """A source has something of another size."""
+
+    def __init__(self, url: str, found: int, expected: int) -> None:
+        super().__init__(url, f"it has {found} bytes, the manifest says {expected}")
 
 
 @dataclass

@@ -18,7 +18,7 @@ from modeldeps.errors import BrokenTransferError, DigestError, SourceError
 from modeldeps.fetch._finish import Finisher
 from modeldeps.fetch._orders import Order, can_be_small, choose
 from modeldeps.fetch._pace import SlowError
-from modeldeps.fetch._retry import pause_words
+from modeldeps.fetch._retry import OtherSizeError, pause_words
 from modeldeps.fetch._task import Place, State, Task
 from modeldeps.fetch._worker import work, work_once
 from modeldeps.store import Berth, Busy
@@ -221,6 +221,8 @@ class Run:
 
     def failed(self, task: Task, place: Place, error: Exception, *, began: int, gained: int) -> None:
         """Draw the consequences of a request that failed after `gained` new bytes; called under `turn`."""
+        if isinstance(error, (DigestError, OtherSizeError)) and self._may_be_mixed_up(task):
+            return
         if isinstance(error, DigestError):
             self._ban(task, place, error)
         elif isinstance(error, SlowError):
@@ -228,11 +230,21 @@ class Run:
                 place.host.slow = True
                 self.reporter.note(f"{error.url}: {error.reason}; another source is asked")
         elif isinstance(error, SourceError):
-            self._leave_or_wait(place, error, began=began, gained=gained)
+            busy = isinstance(error, BrokenTransferError) and error.busy and not task.has_other(place)
+            alive = place.is_moving() or (busy and place.host.served > place.served)
+            place.served = place.host.served
+            self._leave_or_wait(place, error, began=began, gained=gained, alive=alive)
         else:
             self.stop(error)
         self.check_place(task)
         self.wake()
+
+    def _may_be_mixed_up(self, task: Task) -> bool:
+        """Tell, once for each file, whether another one's answer may have come for it."""
+        if task.alone or not task.together:
+            return False
+        task.alone = True
+        return True
 
     def check_place(self, task: Task) -> None:
         """End the run where a file lacks bytes that nobody can be asked for; called under `turn`."""
@@ -250,10 +262,12 @@ class Run:
                 " the source is not used again"
             )
 
-    def _leave_or_wait(self, place: Place, error: SourceError, *, began: int, gained: int) -> None:
+    def _leave_or_wait(
+        self, place: Place, error: SourceError, *, began: int, gained: int, alive: bool
+    ) -> None:
         if place.failed is not None or began < place.round:
             return  # another thread counted this failure already
-        place.patience.progressed(gained, alive=place.is_moving())
+        place.patience.progressed(gained, alive=alive)
         pause = place.patience.pause(error)
         place.round += 1
         if pause is not None:
@@ -269,6 +283,9 @@ class Run:
 
     def blame(self, task: Task, error: DigestError) -> None:
         """Go on with another source after the whole of a file came out wrong; called under `turn`."""
+        if self._may_be_mixed_up(task):
+            task.is_small = False
+            return
         place = next((one for one in task.places if _same(one, error)), task.place())
         self._ban(task, place, error)
 

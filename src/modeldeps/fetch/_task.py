@@ -52,6 +52,8 @@ class Place:
     """Why it is asked no more for this file."""
     round: int = 0
     """Failures that were counted; requests that began before the last one fail for the same cause."""
+    served: int = 0
+    """Bytes that its source had served, this file's or others', when it failed last."""
     moved: dict[object, float] = field(default_factory=dict)
     """When bytes that were missing came last, by who waits for them, on the monotonic clock."""
 
@@ -89,6 +91,10 @@ class Task:
     """The first source that served other bytes."""
     is_small: bool = False
     """It is asked for together with others: it is short, and nothing of it is here."""
+    together: bool = False
+    """It was asked for together with others last."""
+    alone: bool = False
+    """Something else came for it once, maybe another one's bytes: it is asked for alone from now on."""
     _last: Place | None = None
 
     def place(self) -> Place | None:

@@ -11,6 +11,7 @@ from modeldeps.errors import BrokenTransferError, DigestError, ModelDepsError, R
 from modeldeps.fetch._open import transport
 from modeldeps.fetch._orders import Order, can_be_small, small_for
 from modeldeps.fetch._pace import SlowError
+from modeldeps.fetch._retry import OtherSizeError
 from modeldeps.fetch._task import State
 from modeldeps.fetch._transport import Request
 
@@ -44,6 +45,7 @@ def _carry_out(run: Run, order: Order) -> None:
         run.prepare(order.task)
         return
     try:
+        order.task.together = order.task.is_small
         if order.task.is_small:
             _bring_small(run, order)
         else:
@@ -92,6 +94,7 @@ def _requests(run: Run, first: Order, orders: deque[_Delivery]) -> Iterator[Requ
             order = small_for(run.active, place) if fine else None
         if order is None:
             return
+        order.task.together = True
         orders.append(_Delivery(run, order))
         yield orders[-1].request
 
@@ -183,7 +186,7 @@ class _Delivery:
         """Look at what comes before it does. Raises RefusedError."""
         host, size, asked = self._place.host, self._task.file.size, self.request
         if body.size not in (None, size):
-            raise RefusedError(self._place.url, f"it has {body.size} bytes, the manifest says {size}")
+            raise OtherSizeError(self._place.url, body.size or 0, size)
         with self._run.turn:
             ranged = bool(asked.start) or asked.end is not None
             whole = ranged and (body.start, body.end) != (asked.start, asked.end or body.end)
