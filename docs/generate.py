@@ -115,7 +115,7 @@ def settings_page() -> str:
         "`config.toml` in the platform's configuration folder for `modeldeps`, or where `MODELDEPS_CONFIG` says. The machine's is",
         "`modeldeps/config.toml` in the first of `XDG_CONFIG_DIRS` (most often `/etc/xdg`) that has it, or below",
         "`/Library/Application Support` or `%PROGRAMDATA%`, or where `MODELDEPS_SYSTEM_CONFIG` says. The keys of both are",
-        f"{', '.join(f'`{key}`' for key in keys)}, with the meaning of the variables below (`channels` and `stores` are",
+        f"{', '.join(f'`{key}`' for key in keys)}, with the meaning of the variables below (`channels`, `mirrors` and `stores` are",
         'arrays of texts), and the table `tokens`: tokens by URL prefix, each a text or `{ env = "NAME" }`.',
         "",
         "| variable | meaning |",
