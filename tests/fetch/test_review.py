@@ -287,3 +287,21 @@ def test_whoever_is_interrupted_twice_holds_no_lock_afterwards(server: BlobServe
     berth.landing.resume()
     assert berth.landing.kept >= 1 << 20
     berth.leave()
+
+
+def test_a_source_that_fails_for_one_file_leaves_no_other_one_waiting_for_ever(
+    server: BlobServer, mirror: BlobServer, store: Store
+) -> None:
+    datas = [random.Random(number).randbytes(1_500_000) for number in range(6)]  # noqa: S311 - no secret
+    files = []
+    for number, data in enumerate(datas):
+        file = file_of(data, f"{number}.bin")
+        path = server.add(data, file.sha256, *[blob_server.mute(0.0)] * 99)
+        urls = [f"{server.url}{path[1:]}"]
+        if number == 0:
+            mirror.add(data, file.sha256)
+            urls.append(f"{mirror.url}{path[1:]}")
+        files.append(File(file.path, file.size, file.sha256, (), tuple(urls)))
+    thread, errors = in_thread(lambda: fetch(files, store, channels=[], reporter=Reporter()))
+    thread.join(20)
+    assert [type(one) for one in errors] == [UnreachableError]

@@ -81,6 +81,7 @@ class Run:
                 seen = self._changes
                 self._admit()
                 self._look()
+                self._check_places()
                 self._staff()
                 with self.turn:
                     if seen == self._changes or self._busy:
@@ -250,6 +251,13 @@ class Run:
         """End the run where a file lacks bytes that nobody can be asked for; called under `turn`."""
         if task.state not in (State.FULL, State.DONE) and task.place() is None:
             self.stop(task.error())
+
+    def _check_places(self) -> None:
+        """End the run where nobody brings a file, nor can: its sources may have failed for another file."""
+        with self.turn:
+            for task in self.active:
+                if task.state is State.READY and task.berth is not None and task.berth.landing.is_left:
+                    self.check_place(task)
 
     def _ban(self, task: Task, place: Place | None, error: DigestError) -> None:
         """Never silently: a source that serves other bytes is named, and not asked again."""

@@ -82,6 +82,12 @@ class Landing:
         with self._turn:
             return self._rights.are_over and self._written.covers(0, self.file.size)
 
+    @property
+    def is_left(self) -> bool:
+        """Nobody brings bytes now."""
+        with self._turn:
+            return self._rights.are_over
+
     @contextmanager
     def _using(self) -> Iterator[None]:
         """Keep the file open for the time of a with block, whoever closes it meanwhile."""
