@@ -76,7 +76,7 @@ def test_nine_kills_cost_less_than_a_twentieth_of_a_file(
     data = random.Random(chunk).randbytes(SIZE)  # noqa: S311 - no secret
     file = file_of(data, chunk=chunk)
     server.add(data, file.sha256)
-    server.pause, server.block = (0.002, 1 << 14) if settings is FAR else (0.0005, 1 << 16)
+    server.pause, server.block = (0.004, 1 << 14) if settings is FAR else (0.002, 1 << 16)
     assert killed(server, store, [file], settings) == KILLS
     assert server.sent <= 1.05 * SIZE
 

@@ -145,7 +145,7 @@ def test_32_processes_of_which_whoever_fetches_is_killed_lose_next_to_nothing(
     large = random.Random(5).randbytes(32 << 20)  # noqa: S311 - no secret
     file = file_of(large, chunk=CHUNK)
     server.add(large, file.sha256)
-    server.pause, server.block = 0.002, 1 << 15
+    server.pause, server.block = 0.004, 1 << 15
     crowd = spawn("crowd=32", "host.NEAR=1", "host.ENOUGH=1", files=[file])
     killed: set[int] = set()
     for share in (0.05, 0.2, 0.4, 0.7, 0.9):
@@ -211,8 +211,8 @@ def test_a_program_that_has_fetched_may_fork_and_both_go_on(
         check(store, one)
 
 
-EDGES = 2 * 16 * 8 * 4096
-"""Bytes at the edges of what 16 connections wrote, in blocks that may be written in part only."""
+EDGES = 16 * (8 * 2 * 4096 + 50_000)
+"""Bytes at the edges of what 16 connections wrote, in blocks and chunks that may be written in part only."""
 FAR = ("host.NEAR=-1", "orders.SEGMENT=100000", "orders.LEAST=50000")
 
 
@@ -228,7 +228,7 @@ def test_interrupted_at_any_moment_it_leaves_no_other_traceback_and_keeps_what_c
 ) -> None:
     moments = random.Random(number + len(settings))  # noqa: S311 - no secret
     large = moments.randbytes(8 << 20)
-    file = file_of(large, chunk=CHUNK)
+    file = file_of(large, chunk=50_000)
     server.add(large, file.sha256)
     server.pause, server.block = (0.006 if settings else 0.002), 1 << 13
     for share in (0.0, 0.0, 0.1, 0.3, 0.5, 0.7):
