@@ -28,6 +28,14 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def disks(session: nox.Session) -> None:
+    names = ("power", "every_call", "disk_faults", "limits", "meddling")
+    session.install(".[test]")
+    files = [f"tests/fetch/test_{name}.py" for name in names]
+    session.run("pytest", "-n0", "-s", "--timeout=3600", *files, *session.posargs, env={"EVERY_POINT": "1"})
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     session.install("-e", ".[lint]")
     session.run("ruff", "check")

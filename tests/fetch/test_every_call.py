@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 SUPPORT = Path(__file__).parents[1] / "support"
 EVERY = bool(os.environ.get("EVERY_POINT"))
 """Look at every point, as `nox -s disks` does, and not at some of them."""
-SOME = 12
+SOME = 10
 """Points of each action that are looked at otherwise."""
 PATIENCE = 30
 """Seconds after which whoever does not come to an end hangs."""

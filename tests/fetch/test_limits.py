@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SUPPORT = Path(__file__).parents[1] / "support"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the high-water mark of memory")
-LARGE = 1 << (30 if os.environ.get("EVERY_POINT") else 27)
+LARGE = 1 << (30 if os.environ.get("EVERY_POINT") else 26)
 """Bytes of the file that memory is measured with."""
 MOST = 64_000_000
 """Bytes of memory over those of the interpreter."""
@@ -105,7 +105,7 @@ def test_no_thread_or_few_are_enough(server: BlobServer, data: bytes, processes:
         assert fetched == sum(file.size for file in files)
 
 
-@pytest.mark.parametrize("count", range(5))
+@pytest.mark.parametrize("count", [0, 1, 3])
 def test_any_number_of_threads_is_enough(
     server: BlobServer, store: Store, data: bytes, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:

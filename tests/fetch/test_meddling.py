@@ -120,7 +120,7 @@ def test_whatever_somebody_does_to_a_store_nothing_wrong_is_served_and_no_source
     monkeypatch.setattr(_prefix, "_ALONE", alone)
     file = file_of(data, chunk=chunk)
     server.add(data, file.sha256)
-    server.pause = 0.003
+    server.pause = 0.002
     part = store.root / "partial" / file.sha256
     try:
         reporter = during(file, store, server, lambda: meddler(store, part), share=0.6)

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from disks import Disk, Record
 
 SUPPORT = Path(__file__).parents[1] / "support"
-MOMENTS = 10_000 if os.environ.get("EVERY_POINT") else 20
+EVERY = bool(os.environ.get("EVERY_POINT"))
+"""Take the time that `nox -s disks` has."""
+MOMENTS = 10_000 if EVERY else 12
 """How many moments of a life are looked at; `nox -s disks` looks at each."""
 CHUNK = 100_000
 pytestmark = [root_only, pytest.mark.skipif(sys.platform != "linux", reason="Linux mounts the disks")]
@@ -111,7 +113,7 @@ def test_after_a_power_cut_at_any_moment_each_blob_is_whole_or_absent_and_what_w
     with logged(system, tmp_path) as disk:
         work("live", disk, server, files, tmp_path / "listing.json")
     records = disk.records()
-    replay, promised, heard = Replay(disk, records, tmp_path), Promised(), 0
+    replay, promised, heard, count = Replay(disk, records, tmp_path), Promised(), 0, 0
     for cut in cuts(records, moments(records), seed=5):
         for record in records[heard : cut.at]:
             if record.kind == b"M":
@@ -119,9 +121,11 @@ def test_after_a_power_cut_at_any_moment_each_blob_is_whole_or_absent_and_what_w
         heard = max(heard, cut.at)
         with replay.mounted(cut) as folder:
             check(folder, files, promised)
+            count += 1
             if cut.torn is not None:
                 fetch(files, Store(folder / "store"), channels=[server.url], reporter=Reporter())
     assert heard == len(records)
+    print(f"{system}: {count} power cuts, {len(records)} writes, flushes and marks")  # noqa: T201
 
 
 def moments(records: Sequence[Record]) -> list[int]:
@@ -131,12 +135,18 @@ def moments(records: Sequence[Record]) -> list[int]:
     return sorted({*some, len(records)})
 
 
-@pytest.mark.parametrize("chunk", [250_000, 0], ids=["chunks", "no-chunks"])
-@pytest.mark.parametrize("system", MAKE)
+WHOLE, CHUNKED = 0, 250_000
+
+
+@pytest.mark.parametrize(
+    ("system", "chunk"),
+    [*((system, CHUNKED) for system in MAKE), ("xfs", WHOLE)],
+    ids=[*MAKE, "xfs-no-chunks"],
+)
 def test_what_was_brought_to_disk_in_the_middle_of_a_fetch_is_not_fetched_again_after_a_power_cut(
     server: BlobServer, tmp_path: Path, system: str, chunk: int
 ) -> None:
-    data = random.Random(4).randbytes(24_000_000)  # noqa: S311 - no secret
+    data = random.Random(4).randbytes(12_000_000)  # noqa: S311 - no secret
     file = file_of(data, chunk=chunk)
     server.add(data, file.sha256)
     server.pause = 0.01
@@ -144,11 +154,7 @@ def test_what_was_brought_to_disk_in_the_middle_of_a_fetch_is_not_fetched_again_
         work("fetch", disk, server, [file], tmp_path / "listing.json")
     server.pause = 0
     records = disk.records()
-    told = [
-        (index + 1, int(one.data.split()[1]))
-        for index, one in enumerate(records)
-        if one.kind == b"M" and one.data.startswith(b"safe")
-    ]
+    told = marks(records, "safe")
     assert told, "nothing was brought to disk before the end"
     replay = Replay(disk, records, tmp_path)
     for at, safe in told[:: max(1, len(told) // 4)]:
@@ -156,3 +162,38 @@ def test_what_was_brought_to_disk_in_the_middle_of_a_fetch_is_not_fetched_again_
             with replay.mounted(cut) as folder:
                 fetched = fetch_one(file, Store(folder / "store"), server.url).bytes_fetched
             assert fetched <= len(data) - safe + (1 << 20)
+
+
+def marks(records: Sequence[Record], word: str) -> list[tuple[int, int]]:
+    """Return the marks of a kind: the moment after each, and its number."""
+    found = ((at, one.data.split()) for at, one in enumerate(records, 1) if one.kind == b"M")
+    return [(at, int(words[1])) for at, words in found if words[0] == word.encode()]
+
+
+@pytest.mark.skipif(not EVERY, reason="takes a minute: nox -s disks")
+@pytest.mark.parametrize("chunk", [CHUNKED, WHOLE], ids=["chunks", "no-chunks"])
+@pytest.mark.parametrize("system", MAKE)
+def test_a_power_cut_in_the_middle_of_a_long_fetch_costs_a_fifth_of_it_at_most(
+    server: BlobServer, tmp_path: Path, system: str, chunk: int
+) -> None:
+    data = random.Random(4).randbytes(48_000_000)  # noqa: S311 - no secret
+    file = file_of(data, chunk=chunk)
+    server.add(data, file.sha256)
+    server.pause = 0.03
+    with logged(system, tmp_path) as disk:
+        work("fetch", disk, server, [file], tmp_path / "listing.json")
+    server.pause = 0
+    records = disk.records()
+    replay = Replay(disk, records, tmp_path)
+    kept = [
+        (at, count) for at, count in marks(records, "kept") if 0.25 * len(data) < count < 0.98 * len(data)
+    ]
+    again = []
+    for at, count in kept[:: max(1, len(kept) // 20)]:
+        (cut, *_) = cuts(records, [at], seed=at)
+        with replay.mounted(cut) as folder:
+            fetched = fetch_one(file, Store(folder / "store"), server.url).bytes_fetched
+        again.append((fetched - len(data) + count) / count)
+    again.sort()
+    print(f"{system}: of what was there, {again[len(again) // 2]:.1%} came again, {again[-1]:.1%} at most")  # noqa: T201
+    assert again[len(again) // 2] <= 0.2

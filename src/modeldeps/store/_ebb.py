@@ -20,7 +20,7 @@ SHARE = 0.1
 """Of the time that a fetch took so far; it may pass before the next flush."""
 LONGEST = 5.0
 """Seconds between two flushes, unless they take long."""
-REST = 2.0
+REST = 1.0
 """How many times as long as a flush took the next one waits at least."""
 
 
