@@ -17,7 +17,7 @@ from modeldeps.errors import ContradictionError, DigestError, NotFoundError, Unr
 from modeldeps.fetch import fetch
 from modeldeps.fetch._host import Host
 from modeldeps.fetch._run import Run
-from modeldeps.fetch._task import Place, State, Task
+from modeldeps.fetch._task import Place, Source, State, Task
 from modeldeps.manifest import File
 from modeldeps.progress import Reporter
 from modeldeps.store import Berth, Busy, Landing, Store, _prefix
@@ -258,7 +258,7 @@ def test_a_source_that_no_transport_serves_is_passed_over_for_short_files_too(
 
 @pytest.mark.parametrize("state", [State.FULL, State.DONE])
 def test_a_request_that_nobody_waits_for_any_more_fails_without_harm(store: Store, state: State) -> None:
-    place = Place("http://models.example.com/blob", Host())
+    place = Place("http://models.example.com/blob", Host(), Source())
     task = Task(file_of(DATA), "", [place], state=state)
     run = Run(store, [task], Reporter(), window=4)
     with run.turn:

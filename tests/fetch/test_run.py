@@ -6,13 +6,14 @@ import itertools
 import random
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import blob_server
 import pytest
 from fetching import Remember, fetch_one, file_of
 
-from modeldeps.errors import DigestError, StoreFailedError, UnreachableError
+from modeldeps.errors import ContradictionError, DigestError, StoreFailedError, UnreachableError
 from modeldeps.fetch import Body, _host, _orders, fetch
 from modeldeps.progress import Reporter
 from modeldeps.store import Store, _landing
@@ -391,3 +392,32 @@ def test_mirrors_are_asked_first_and_by_as_many_connections_as_the_user_wants(
     assert len(mirror.requests) == 20
     assert len(server.requests) == 10
     assert mirror.connections == 1
+
+
+def test_a_wrong_link_of_one_manifest_spoils_no_other_model_on_that_host(
+    server: BlobServer, store: Store, data: bytes, far: None
+) -> None:
+    files = small_files(server, 10)
+    server.blobs["/moved.onnx"] = data[::-1]
+    link = f"{server.url}moved.onnx"
+    stale = file_of(data, sources=[link, f"{server.url}mirror.onnx"])
+    server.blobs["/mirror.onnx"] = data
+    fetched = fetch([stale, *files], store, channels=[server.url], reporter=Reporter())
+    assert all(store.find(one) for one in (stale, *files))
+    assert [error.source for error in fetched.wrong] == [link]
+
+
+def test_two_manifests_that_cut_one_blob_in_different_ways_are_both_served(
+    server: BlobServer, store: Store, data: bytes
+) -> None:
+    honest, liar = file_of(data, chunk=500_000), file_of(data[::-1], chunk=700_000)
+    server.add(data, honest.sha256)
+    lying = replace(liar, sha256=honest.sha256)
+    fetch([honest, lying], store, channels=[server.url], reporter=Reporter())
+    assert store.blob(honest.sha256).read_bytes() == data
+
+
+def test_two_manifests_that_give_one_blob_two_sizes_are_told(store: Store, data: bytes) -> None:
+    file = file_of(data)
+    with pytest.raises(ContradictionError, match="found:    5 bytes for the same digest"):
+        fetch([file, replace(file, size=5)], store, channels=[], reporter=Reporter())

@@ -134,16 +134,23 @@ class DigestError(ModelDepsError):
 
 
 class ContradictionError(ModelDepsError):
-    """A manifest contradicts itself: every chunk of a file is what it says, the whole is not."""
+    """What manifests say of one file can't be true: its chunks and its digest, or two sizes of one blob."""
 
     exit_status = FOUND_WRONG
 
     def __init__(self, path: str, *, expected: str, found: str) -> None:
         super().__init__(
-            f"the manifest contradicts itself: the chunks of {path} don't make up the file; it was not used",
-            ("expected", f"sha256 {expected}"),
-            ("found", f"sha256 {found}, with every chunk as the manifest says"),
+            f"the manifest contradicts itself in what it says of {path}; it was not used",
+            ("expected", expected),
+            ("found", found),
             hint="tell the publisher of the model",
+        )
+
+    @classmethod
+    def of_whole(cls, path: str, *, expected: str, found: str) -> ContradictionError:
+        """Return the error for a file that is right in each part, and not as a whole."""
+        return cls(
+            path, expected=f"sha256 {expected}", found=f"sha256 {found}, with each part as it should be"
         )
 
 

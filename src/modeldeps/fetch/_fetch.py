@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modeldeps.config import settings
-from modeldeps.errors import DigestError, OfflineError, UnreachableError
+from modeldeps.errors import ContradictionError, DigestError, OfflineError, UnreachableError
 from modeldeps.fetch._host import Host
 from modeldeps.fetch._open import scheme
 from modeldeps.fetch._origin import Origin
 from modeldeps.fetch._run import Run
 from modeldeps.fetch._sources import sources
-from modeldeps.fetch._task import Place, State, Task
+from modeldeps.fetch._task import Place, Source, State, Task
+from modeldeps.manifest import File
 from modeldeps.progress import Reporter, format_bytes
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modeldeps.config import Settings
-    from modeldeps.manifest import File
     from modeldeps.store import Store
 
 
@@ -60,7 +60,9 @@ def fetch(  # noqa: PLR0913 - each has its name
     UnreachableError when every source of a file failed, DigestError where one of them served other bytes,
     OfflineError, ContradictionError, StoreFullError and StoreReadOnlyError.
     """
-    wanted = {file.sha256: file for file in files}
+    wanted: dict[str, File] = {}
+    for file in files:
+        wanted[file.sha256] = _agreed(wanted.get(file.sha256), file)
     blobs = {
         digest: found
         for digest, file in wanted.items()
@@ -100,6 +102,22 @@ def fetch(  # noqa: PLR0913 - each has its name
     )
 
 
+def _agreed(one: File | None, other: File) -> File:
+    """
+    Return what two manifests say of one blob, or the only one.
+
+    Where they name different chunks both lists are left out: the digest of the whole decides. Raises
+    ContradictionError where they name different sizes.
+    """
+    if one is None or one == other:
+        return other
+    if one.size != other.size:
+        sizes = {"expected": f"{one.size} bytes", "found": f"{other.size} bytes for the same digest"}
+        raise ContradictionError(other.path, **sizes)
+    chunks = one.chunks if one.chunks == other.chunks else ()
+    return File(one.path, one.size, one.sha256, chunks, tuple(dict.fromkeys((*one.sources, *other.sources))))
+
+
 def _tasks(
     files: Sequence[File],
     channels: Sequence[str],
@@ -110,10 +128,13 @@ def _tasks(
 ) -> list[Task]:
     """Return what is to be done for each file; what comes from one source shares what is known of it."""
     hosts: dict[object, Host] = {}
+    owners: dict[str, Source] = {}
 
     def place(url: str) -> Place:
         key = _origin(url, channels)
-        return Place(url, hosts.setdefault(key, Host(most=connections)))
+        owner = next((one for one in channels if url.startswith(f"{one}blobs/sha256/")), url)
+        host = hosts.setdefault(key, Host(most=connections))
+        return Place(url, host, owners.setdefault(owner, Source()))
 
     return [
         Task(file, models[file.sha256], [place(url) for url in sources(file, channels, offline=offline)])

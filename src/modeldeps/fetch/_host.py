@@ -64,8 +64,6 @@ class Host:
     """It understands ranges; None where nobody asked yet."""
     dead: SourceError | None = None
     """Why it is asked no more: nothing ever came from it."""
-    banned: bool = False
-    """It served wrong bytes: it is asked no more."""
     slow: bool = False
     """It is asked last."""
     rate: float = 0.0

@@ -262,8 +262,8 @@ class Run:
     def _ban(self, task: Task, place: Place | None, error: DigestError) -> None:
         """Never silently: a source that serves other bytes is named, and not asked again."""
         task.wrong = task.wrong or error
-        if place is not None and not place.host.banned:
-            place.host.banned = True
+        if place is not None and not place.source.banned:
+            place.source.banned = True
             self.wrong.append(error.of(task.model))
             self.reporter.note(
                 f"warning: {error.source} served other bytes of {task.name()} than its manifest names;"

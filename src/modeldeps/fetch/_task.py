@@ -39,13 +39,23 @@ class State(enum.Enum):
 
 
 @dataclass
+class Source:
+    """Who answers for what a URL brings: a channel with all that it serves, else the URL alone."""
+
+    banned: bool = False
+    """It served wrong bytes: it is asked no more."""
+
+
+@dataclass
 class Place:
     """One URL of a file."""
 
     url: str
     """Where it is asked for, credentials included."""
     host: Host
-    """The source that serves it."""
+    """The machine that serves it, with all that others ask of it."""
+    source: Source
+    """Who is blamed for what it brings."""
     patience: Patience = field(default_factory=Patience)
     """How often it failed."""
     failed: SourceError | None = None
@@ -64,7 +74,7 @@ class Place:
 
     def why_not(self) -> SourceError | None:
         """Return why this place can't be asked, or None where it can."""
-        if self.failed is None and self.host.banned:
+        if self.failed is None and self.source.banned:
             self.failed = RefusedError(self.url, "it served wrong bytes earlier (not asked again)")
         if self.failed is None and self.host.dead is not None:
             self.failed = BrokenTransferError(self.url, f"{self.host.dead.reason} (not asked again)")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from modeldeps.manifest import Chunk, File
 
+_FEW = 4
+"""Places of one chunk that are tried."""
 _KEY = 16
 _DIGEST = 32
 _RECORD = _KEY + _DIGEST + 8
@@ -74,11 +76,29 @@ def look_up(folders: Sequence[Path], chunks: Mapping[int, Chunk]) -> dict[int, l
     found: dict[int, list[Known]] = {}
     for folder in folders:
         for name, indexes in wanted.items():
-            data = _read(folder / name)
-            for index in indexes:
-                if places := _places(data, bytes.fromhex(chunks[index].sha256)[:_KEY]):
-                    found.setdefault(index, []).extend(places)
+            keys = {index: bytes.fromhex(chunks[index].sha256)[:_KEY] for index in indexes}
+            places = _all_places(_read(folder / name), set(keys.values()))
+            for index, key in keys.items():
+                if there := places.get(key):
+                    found.setdefault(index, []).extend(there)
     return found
+
+
+def _all_places(data: bytes, keys: set[bytes]) -> dict[bytes, list[Known]]:
+    """Return the last records of chunks; where no record is torn, in one walk."""
+    if len(data) % _RECORD:
+        return {key: _places(data, key) for key in keys}
+    found: dict[bytes, list[Known]] = {}
+    for at in range(len(data) - _RECORD, -1, -_RECORD):
+        key = data[at : at + _KEY]
+        if key in keys and len(there := found.setdefault(key, [])) < _FEW:
+            there.append(_known(data[at : at + _RECORD]))
+    return found
+
+
+def _known(record: bytes) -> Known:
+    blob = record[_KEY : _KEY + _DIGEST].hex()
+    return Known(blob, int.from_bytes(record[_KEY + _DIGEST :], "big"))
 
 
 def _read(path: Path) -> bytes:
@@ -90,15 +110,14 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def _places(data: bytes, key: bytes, most: int = 4) -> list[Known]:
+def _places(data: bytes, key: bytes) -> list[Known]:
     """Return the last records of a chunk; records need not lie in step, a torn one moves those after it."""
     found: list[Known] = []
     at = len(data)
-    while len(found) < most and (at := data.rfind(key, 0, at + _KEY - 1 if at < len(data) else at)) >= 0:
+    while len(found) < _FEW and (at := data.rfind(key, 0, at + _KEY - 1 if at < len(data) else at)) >= 0:
         record = data[at : at + _RECORD]
         if len(record) == _RECORD:
-            blob = record[_KEY : _KEY + _DIGEST].hex()
-            found.append(Known(blob, int.from_bytes(record[_KEY + _DIGEST :], "big")))
+            found.append(_known(record))
     return found
 
 
