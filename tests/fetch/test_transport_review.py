@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import itertools
 import os
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,7 +20,7 @@ import trustme
 from h2.exceptions import H2Error  # noqa: TID253 - the extra is installed for tests
 
 from modeldeps.errors import BrokenTransferError, RefusedError, SourceError, UnreachableError, redact
-from modeldeps.fetch import Request, _each, _http, read_url
+from modeldeps.fetch import Request, _each, _http, _retry, fetch, read_url
 from modeldeps.fetch._client import Client
 from modeldeps.fetch._credentials import covers
 from modeldeps.fetch._http import HttpTransport
@@ -26,6 +28,8 @@ from modeldeps.fetch._origin import Origin
 from modeldeps.fetch._proxy import proxy_of
 from modeldeps.fetch._redirects import Hop
 from modeldeps.fetch._route import Timeouts
+from modeldeps.manifest import File
+from modeldeps.progress import Reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from http2_server import Peer
 
     from modeldeps.config import Settings
+    from modeldeps.store import Store
 
     Serve: TypeAlias = Callable[
         [Callable[[Peer], None]], contextlib.AbstractContextManager[scripted.Scripted]
@@ -302,6 +307,31 @@ def test_the_time_that_a_reader_takes_is_not_the_servers(
         assert bytes(next(body.blocks)) == b"a"
         time.sleep(0.6)
         assert bytes(next(body.blocks)) == b"b"
+
+
+# pauses
+
+
+def test_a_source_that_asks_for_a_pause_gets_it_from_the_connection_that_it_told(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_retry, "LONG_PAUSE", 60.0)
+    data = {hashlib.sha256(b"%d" % one).hexdigest(): b"%d" % one for one in range(100)}
+    files = [File(path=f"{digest[:8]}", size=len(one), sha256=digest) for digest, one in data.items()]
+    began, few, early = time.monotonic(), 5, Counter[str]()
+
+    def talk(line: scripted.Line) -> None:
+        while heard := line.request():
+            if len(server.heard) > few and time.monotonic() - began < 1:  # as nginx does: a burst is fine
+                early[heard.path] += 1
+                line.send(scripted.reply("429 Too Many Requests", b"", "Retry-After: 1"))
+            else:
+                line.send(scripted.ok(data[heard.path.rpartition("/")[2]]))
+
+    with scripted.scripted(talk) as server:
+        fetch(files, store, channels=[server.url], reporter=Reporter())
+    assert early
+    assert set(early.values()) == {1}
 
 
 # folders
