@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import struct
@@ -19,7 +20,7 @@ from stores import looped, root_only
 
 from modeldeps.digest import sha256_file
 from modeldeps.errors import StoreError, StoreFailedError, StoreFullError, StoreReadOnlyError
-from modeldeps.store import Store
+from modeldeps.store import Store, _landing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,3 +174,17 @@ def test_a_clock_that_jumps_loses_nothing(
     assert fetch_one(file, store, server.url).bytes_fetched <= 3_300_000
     assert sha256_file(store.blob(file.sha256)) == file.sha256
     assert store.find(file) is not None
+
+
+def test_bytes_that_a_failed_flush_may_have_lost_are_not_kept(
+    store: Store, server: BlobServer, file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(handle: int) -> None:
+        raise OSError(errno.EIO, f"handle {handle}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_landing, "flush_file", fail)
+        with pytest.raises(StoreFailedError):
+            fetch_one(file, store, server.url)
+    assert store.begun(file) == 0
+    check(file, store, server, most=file.size)
