@@ -18,7 +18,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from modeldeps.digest import sha256_bytes
 from modeldeps.errors import ContradictionError, DigestError
 from modeldeps.manifest import Chunk, File
-from modeldeps.store import Landing, _extents
+from modeldeps.store import Landing, _extents, _pieces
 
 if TYPE_CHECKING:
     from modeldeps.store import Claim
@@ -37,6 +37,7 @@ class Filling(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
+        self.grain, _pieces.GRAIN = _pieces.GRAIN, 100
         self.file = file_of(DATA, chunk=self.chunk)
         self.shown = 0
         self.open()
@@ -141,6 +142,7 @@ class Filling(RuleBasedStateMachine):
                 assert data[start:end] == DATA[start:end]
 
     def teardown(self) -> None:
+        _pieces.GRAIN = self.grain
         for claim in list(self.landing._rights.claims):
             claim.release()
         self.finish()
@@ -335,3 +337,28 @@ def test_chunks_of_one_digest_are_each_in_their_place(tmp_path: Path) -> None:
     landing = opened(tmp_path / "part", File("zeros.bin", 30_000, sha256_bytes(data), chunks))
     fill(landing, data)
     assert landing.prove()
+
+
+def test_a_block_that_a_kill_left_short_before_another_range_costs_that_block_and_not_the_file(
+    tmp_path: Path,
+) -> None:
+    data = random.Random(8).randbytes(300_000)  # noqa: S311 - no secret
+    file, part = file_of(data), tmp_path / "part"
+    landing = opened(part, file)
+    first, second = landing.take(100_000), landing.take(100_000)
+    assert first is not None
+    assert second is not None
+    assert second.position == first.end == 2 * _pieces.GRAIN
+    first.write(data[: first.end - 1_000])
+    second.write(data[second.position : second.end])
+    for one in (first, second):
+        one.release()
+    landing.close()
+    landing = opened(part, file)
+    assert landing.kept > second.end - 10_000
+    fill(landing, data)
+    assert not landing.prove()
+    assert landing.kept > 0.9 * len(data)
+    fill(landing, data)
+    assert landing.prove()
+    landing.close()

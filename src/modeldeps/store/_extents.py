@@ -12,12 +12,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
+from modeldeps.store._at import read_all
 from modeldeps.store._spans import Spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_GRAIN = 1 << 16
+GRAIN = 1 << 16
 """Bytes; no file system that is known gives a written byte more data around it than this."""
 _HAS_HOLES = hasattr(os, "SEEK_DATA") and hasattr(os, "SEEK_HOLE")
 
@@ -40,10 +41,10 @@ def spread(handle: int, size: int) -> bool:
 
 def _has_hole(handle: int, start: int, end: int) -> bool:
     """Tell whether what was just added to a file is seen as a hole, its first grain apart."""
-    if end - start <= _GRAIN:
+    if end - start <= GRAIN:
         return True  # nothing much can be lost
     try:
-        return os.lseek(handle, start + _GRAIN, os.SEEK_DATA) >= end
+        return os.lseek(handle, start + GRAIN, os.SEEK_DATA) >= end
     except OSError as error:  # another error: this file system can't tell, as HFS+ on macOS
         return error.errno == errno.ENXIO  # there is no data behind this place
 
@@ -90,3 +91,19 @@ def surely(spans: Spans, length: int) -> Spans:
     `length` is that of a block of the file system. The first byte of a file is an edge of nothing.
     """
     return Spans((start and start + length, end - length) for start, end in spans)
+
+
+def torn(handle: int, spans: Spans, length: int) -> Spans:
+    """
+    Return the blocks within ranges that end in a zero: each may be short of bytes.
+
+    Ranges are written side by side, each from a multiple of GRAIN on. Whoever was killed just before the
+    place where another one began left zeros there, which nothing tells from data. Raises OSError.
+    """
+    found, step = Spans(), max(length, GRAIN)
+    for start, end in spans:
+        for at in range(start // step * step, end, step):
+            lasts = read_all(handle, step, at)[length - 1 :: length]
+            for number in (number for number, last in enumerate(lasts) if not last):
+                found.add(max(start, at + number * length), min(end, at + (number + 1) * length))
+    return found

@@ -57,6 +57,8 @@ class Landing:
         self._pieces = Pieces(handle, file.chunks)
         self._written = Spans()
         self._senders = Senders()
+        self._unsure = Spans()
+        """What an earlier run left of a file without chunks, until the digest of the whole tells."""
         self._rights = Rights()
         self._prefix = Prefix(handle, file.size)
         self._ebb = Ebb(handle, path)
@@ -128,6 +130,7 @@ class Landing:
             self._written, old = self._pieces.resume(found, sure)
         else:
             self._written = old = found if self._is_right(found) else sure
+            self._unsure = Spans(old)
         self._senders = Senders(old)
         self._advance(self._written.total)
         self._follow()
@@ -144,7 +147,8 @@ class Landing:
             gap = next(self._gaps(), None)
             if gap is None or (self.sequential and not self._rights.are_over):
                 return None
-            return self._claim(gap[0], min(gap[1], self._pieces.end(gap[0] + limit)))
+            end = gap[0] + limit if self.sequential else self._pieces.end(gap[0] + limit)
+            return self._claim(gap[0], min(gap[1], end))
 
     def take_all(self) -> list[Claim]:
         """Return the right to write everything that nobody has or writes, in order."""
@@ -158,6 +162,9 @@ class Landing:
             if self.sequential or longest is None or longest.end - longest.reserved < 2 * least:
                 return None
             middle, end = (longest.reserved + longest.end) // 2, longest.end
+            middle = min(end, self._pieces.end(middle)) if not self._pieces else middle
+            if middle >= end:
+                return None
             longest.end = middle
             return self._claim(middle, end)
 
@@ -342,14 +349,28 @@ class Landing:
         if found == self.file.sha256:
             return True
         if not self.file.size:  # there is nothing that another source could send
-            raise ContradictionError(self.file.path, expected=self.file.sha256, found=found)
+            raise ContradictionError.of_whole(self.file.path, expected=self.file.sha256, found=found)
         if self._pieces:
             return self._prove_chunks(found)
+        if self._drop_torn():
+            return False
         source = self._senders.only(0, self.file.size)
         self.restart()
         if source is not None:
             raise DigestError(source, self.file.path, expected=self.file.sha256, found=found)
         return False
+
+    def _drop_torn(self) -> bool:
+        """Throw away, once, what a run that was killed may have left short; tell if there is any."""
+        old, self._unsure = self._unsure, Spans()
+        torn = _extents.torn(self._handle, old, _extents.block(self._handle))
+        with self._turn:
+            for start, end in torn:
+                self._drop(start, end)
+            if torn.total:
+                self._prefix.restart()
+                self._follow()
+        return torn.total > 0
 
     def _prove_again(self) -> bool:
         """Hash what there is where somebody shortened the file: no source is to blame for that."""
@@ -364,7 +385,7 @@ class Landing:
         wrong = self._pieces.wrong()
         if not wrong:
             self.restart()
-            raise ContradictionError(self.file.path, expected=self.file.sha256, found=found)
+            raise ContradictionError.of_whole(self.file.path, expected=self.file.sha256, found=found)
         with self._turn:
             self._suspicious = True
             sources = [self._senders.only(start, end) for start, end, _ in wrong]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import sha256_bytes
-from modeldeps.store import _crew
+from modeldeps.store import _crew, _extents
 from modeldeps.store._at import read_all, write_all
 from modeldeps.store._spans import Spans
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from modeldeps.manifest import Chunk
 
+GRAIN = _extents.GRAIN
+"""Bytes; ranges of a file without chunks are written side by side from multiples of this on."""
 _THREADS = 8
 """Threads that hash at once, where there are as many cores."""
 
@@ -51,8 +53,8 @@ class Pieces:
         return self.span(self._at(place))
 
     def end(self, place: int) -> int:
-        """Return the end of the chunk that holds the byte before a place; the place where there are none."""
-        return self.bounds(place - 1)[1] if self._chunks else place
+        """Return the end of the chunk, or of the grain where there are none, that holds the byte before."""
+        return self.bounds(place - 1)[1] if self._chunks else -(-place // GRAIN) * GRAIN
 
     def expected(self, place: int) -> str:
         """Return what the manifest says of the chunk that holds a byte."""
