@@ -31,6 +31,8 @@ NEWEST = ""
 OLD_PIP = "22.3" if sys.version_info < (3, 12) else "23.2.1"
 """The oldest pip that is supported; those before 23.2 can't run on Python 3.12."""
 
+ELSEWHERE = ("truststore",)
+"""What only other systems need: uv locks for all of them."""
 BASE = (
     "editables",
     "hatchling",
@@ -70,7 +72,7 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
 
 def _fill_house(folder: Path) -> None:
     hatchling = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    wanted = [[*BASE], ["setuptools"], ["pip"], [f"pip=={OLD_PIP}"]]
+    wanted = [[*BASE], [*ELSEWHERE], ["setuptools"], ["pip"], [f"pip=={OLD_PIP}"]]
     wanted += [[f"setuptools=={version}"] for version in (OLDEST, *MIDDLE)]
     download = [sys.executable, "-m", "pip", "download", "-q", "--only-binary", ":all:", "-d", str(folder)]
     with ThreadPoolExecutor(4) as pool:

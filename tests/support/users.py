@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ALICE, BOB, CAROL = 61001, 61002, 61003
 
 BECOME = """
-import mmap, os, shutil, stat, sys, tempfile, time
+import importlib, mmap, os, pkgutil, shutil, stat, sys, tempfile, time
 from pathlib import Path
 sys.path.insert(0, {support!r})
 from fetching import Remember, fetch_one, file_of
@@ -29,7 +29,11 @@ from modeldeps.store import Rules, Store, Use, _lock, _roots, _trust
 def used_by_a_pin(file):
     return Use("pin", "", "", *NAMED.values(), "", {{file.sha256: file.size}})
 NAMED = dict(name="digits", version="2.1.0", variant="fp32")
+import modeldeps.errors, modeldeps.fetch, modeldeps.store
 def work():  # import all that is needed, while it can be read
+    for package in (modeldeps.errors, modeldeps.fetch, modeldeps.store):
+        for one in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+            importlib.import_module(one.name)
     with tempfile.TemporaryDirectory() as folder:
         place, store = Path(folder) / "x", Store(Path(folder) / "store")
         place.write_bytes(b"x" * 10)
