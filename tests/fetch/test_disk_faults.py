@@ -20,7 +20,7 @@ from stores import looped, root_only
 
 from modeldeps.digest import sha256_file
 from modeldeps.errors import StoreError, StoreFailedError, StoreFullError, StoreReadOnlyError
-from modeldeps.store import Store, _landing
+from modeldeps.store import Store, _part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,7 @@ def test_bytes_that_a_failed_flush_may_have_lost_are_not_kept(
         raise OSError(errno.EIO, f"handle {handle}")
 
     with monkeypatch.context() as patch:
-        patch.setattr(_landing, "flush_file", fail)
+        patch.setattr(_part, "flush_file", fail)
         with pytest.raises(StoreFailedError):
             fetch_one(file, store, server.url)
     assert store.begun(file) == 0

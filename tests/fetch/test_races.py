@@ -10,7 +10,7 @@ from stores import NAMED, keep
 
 from modeldeps import files
 from modeldeps.errors import BlobMissingError
-from modeldeps.store import _adopt, _land, _landing, _lock, _materialise
+from modeldeps.store import _adopt, _land, _lock, _materialise, _part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_blob_that_is_freed_as_soon_as_it_has_its_name_is_no_failure_of_the_di
     (tmp_path / "elsewhere" / "some.bin").write_bytes(b"freed at once")
     file = file_of(b"freed at once")
     monkeypatch.setattr(_adopt, "replace", replace)
-    monkeypatch.setattr(_landing, "replace", replace)
+    monkeypatch.setattr(_part, "replace", replace)
     store.gather([tmp_path / "elsewhere"], [file], reporter=Remember())
     keep(store, b"freed at once", tmp_path)
     assert store.find(file) is None

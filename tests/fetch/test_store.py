@@ -17,7 +17,7 @@ from modeldeps.errors import (
     DigestError,
     StoreLayoutError,
 )
-from modeldeps.store import Store, _landing, _lock, _materialise, _mounts, _trust
+from modeldeps.store import Store, _lock, _materialise, _mounts, _part, _trust
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,7 +133,7 @@ def test_where_a_file_can_t_be_sealed_it_is_hashed_once_and_stamped(
     store: Store, tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_trust, "seal", leave_open)
-    monkeypatch.setattr(_landing, "seal", leave_open)
+    monkeypatch.setattr(_part, "seal", leave_open)
     file = keep(store, data, tmp_path)
     folder = store.materialise([file], **NAMED)
     monkeypatch.setattr(_trust, "sha256_stream", hashed_again)
@@ -256,9 +256,9 @@ def test_a_part_file_whose_end_is_zeros_after_a_power_cut_is_not_believed(
         assert fetched.bytes_fetched <= 2_000_000 + 300_000
         assert reporter.notes == []
     else:
-        assert 0 <= fetched.bytes_fetched - 1_200_000 - len(data) <= 2 * os.statvfs(store.root).f_bsize
+        assert 1_800_000 <= fetched.bytes_fetched <= 1_800_000 + 100_000
         assert reporter.notes == [
-            "model.onnx: parts of several downloads don't fit; fetching all of it again"
+            "model.onnx: parts of several downloads don't fit; fetching what is wrong again"
         ]
 
 

@@ -90,7 +90,7 @@ def surely(spans: Spans, length: int) -> Spans:
 
     `length` is that of a block of the file system. The first byte of a file is an edge of nothing.
     """
-    return Spans((start and start + length, end - length) for start, end in spans)
+    return Spans((start and start + length, (end - 1) // length * length) for start, end in spans)
 
 
 def torn(handle: int, spans: Spans, length: int) -> Spans:
