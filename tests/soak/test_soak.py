@@ -58,8 +58,7 @@ def test_whatever_processes_do_and_whenever_they_die_nothing_is_lost_and_nothing
     chance, began, rounds = random.Random(SEED), time.monotonic(), 0  # noqa: S311 - no secret
     with blob_server.running() as liar, blob_server.running() as poor, blob_server.running() as good:
         place = Place(tmp_path, (liar.url, poor.url, good.url))
-        for server in (liar, poor, good):
-            prepare(place, server) if server is good else None
+        prepare(place, good)
         liar.blobs, poor.blobs = dict(good.blobs), dict(good.blobs)
         with Lives(place) as lives:
             while lives.killed < KILLS:

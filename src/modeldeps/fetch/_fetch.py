@@ -60,9 +60,7 @@ def fetch(  # noqa: PLR0913 - each has its name
     UnreachableError when every source of a file failed, DigestError where one of them served other bytes,
     OfflineError, ContradictionError, StoreFullError and StoreReadOnlyError.
     """
-    wanted: dict[str, File] = {}
-    for file in files:
-        wanted[file.sha256] = _agreed(wanted.get(file.sha256), file)
+    wanted = _by_digest(files)
     blobs = {
         digest: found
         for digest, file in wanted.items()
@@ -80,11 +78,9 @@ def fetch(  # noqa: PLR0913 - each has its name
     named = {**dict.fromkeys(wanted, model), **(models or {})}
     tasks = _tasks(missing, asked, offline=offline, models=named, connections=chosen.connections)
     reporter.begin(model or "fetching", total=sum(file.size for file in missing))
+    run = Run(store, tasks, reporter, window=_window())
     try:
-        for file in missing:
-            if os.path.lexists(store.blob(file.sha256)):
-                reporter.note(f"{file.path}: the blob in the store was altered; fetching it again")
-        run = Run(store, tasks, reporter, window=_window())
+        _tell_altered(missing, store, reporter)
         run.go()
     except UnreachableError:
         if offline:
@@ -100,6 +96,21 @@ def fetch(  # noqa: PLR0913 - each has its name
         {one.file.sha256: one.travelled for one in tasks},
         tuple(run.wrong),
     )
+
+
+def _by_digest(files: Iterable[File]) -> dict[str, File]:
+    """Return each blob that is wanted once. Raises ContradictionError."""
+    wanted: dict[str, File] = {}
+    for file in files:
+        wanted[file.sha256] = _agreed(wanted.get(file.sha256), file)
+    return wanted
+
+
+def _tell_altered(missing: Sequence[File], store: Store, reporter: Reporter) -> None:
+    """Say which files come again because what the store has of them is no longer right."""
+    for file in missing:
+        if os.path.lexists(store.blob(file.sha256)):
+            reporter.note(f"{file.path}: the blob in the store was altered; fetching it again")
 
 
 def _agreed(one: File | None, other: File) -> File:
