@@ -12,8 +12,9 @@ import pytest
 import scripted
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted import take
 
-from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError, SourceError
+from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError
 from modeldeps.fetch import Body, Request
 from modeldeps.fetch._http import HttpTransport
 from modeldeps.fetch._open import transport
@@ -33,16 +34,6 @@ def answer(heard: scripted.Heard) -> bytes:
     if heard.path not in FILES:
         return scripted.reply("404 Not Found", b"there is none")
     return scripted.ok(FILES[heard.path])
-
-
-def take(one: Body | SourceError) -> bytes | str:
-    if isinstance(one, SourceError):
-        return one.reason
-    with one:
-        try:
-            return b"".join(bytes(block) for block in one.blocks)
-        except SourceError as error:
-            return error.reason
 
 
 def each(url: str, paths: Iterable[str]) -> list[bytes | str]:

@@ -13,8 +13,9 @@ import scripted
 import trustme
 from h2.exceptions import H2Error  # noqa: TID253 - the extra is installed for tests
 from h2.settings import SettingCodes  # noqa: TID253 - likewise
+from scripted import take
 
-from modeldeps.errors import BrokenTransferError, SourceError
+from modeldeps.errors import BrokenTransferError
 from modeldeps.fetch import Body, Request, _each, _http, _http2
 from modeldeps.fetch._http import HttpTransport
 
@@ -70,16 +71,6 @@ def good(peer: Peer) -> None:
             peer.answer(stream, FILES[path])
         else:
             peer.answer(stream, b"there is none", status=404)
-
-
-def take(one: Body | SourceError) -> bytes | str:
-    if isinstance(one, SourceError):
-        return one.reason
-    with one:
-        try:
-            return b"".join(bytes(block) for block in one.blocks)
-        except SourceError as error:
-            return error.reason
 
 
 def requests(url: str, paths: Iterable[str] = FILES) -> Iterator[Request]:

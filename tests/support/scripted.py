@@ -9,9 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modeldeps.errors import SourceError
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
+
+    from modeldeps.fetch import Body
 
 
 @dataclass
@@ -138,3 +142,14 @@ def part(data: bytes, heard: Heard) -> bytes:
     return reply(
         "206 Partial Content", data[start:end], f"Content-Range: bytes {start}-{end - 1}/{len(data)}"
     )
+
+
+def take(one: Body | SourceError) -> bytes | str:
+    """Return the bytes of an answer, or why there are none."""
+    if isinstance(one, SourceError):
+        return one.reason
+    with one:
+        try:
+            return b"".join(bytes(block) for block in one.blocks)
+        except SourceError as error:
+            return error.reason
