@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from modeldeps.errors import ManifestError, Problem
 from modeldeps.manifest import _checks
+from modeldeps.manifest._consistency import check
 from modeldeps.manifest._read import Reader
 from modeldeps.manifest._values import (
     SCHEMA,
@@ -26,9 +27,7 @@ from modeldeps.manifest._values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-T = TypeVar("T")
+    from collections.abc import Iterable
 
 MAX_BYTES = 16 << 20
 """Bytes of a `model.json`; chunks of a payload of 400 GB fit."""
@@ -36,8 +35,6 @@ MAX_SIZE = 1 << 50
 """Bytes of one file of a payload."""
 MAX_CHUNK = 64 << 20
 """Bytes of one chunk; a chunk is held in memory while it is checked."""
-MAX_VARIANTS = 1000
-"""Variants of one release; each is compared with the shared files."""
 MAX_RANK = 64
 """Dimensions of a tensor."""
 
@@ -59,7 +56,7 @@ def from_json(value: Json, *, file: object = "model.json") -> Manifest:
     _schema(reader, file)
     manifest = _manifest(reader)
     if not problems:
-        _consistent(manifest, reader)
+        check(manifest, reader)
     if problems:
         raise ManifestError(file, problems)
     return manifest
@@ -321,51 +318,3 @@ def _scalar(reader: Reader) -> Scalar:
         reader.problem(_checks.expected("text, a number, true, false or null", reader.value))
         return None
     return reader.value
-
-
-def _consistent(manifest: Manifest, reader: Reader) -> None:
-    """Check what spans several keys."""
-    names = [one.name for one in manifest.variants]
-    fine = 0 < len(names) <= MAX_VARIANTS
-    reader.problem(None if fine else f"expected 1 to {MAX_VARIANTS} variants, found {len(names)}", "variants")
-    reader.problem(_twice(names), "variants")
-    reader.problem(_twice([one.name for one in manifest.inputs]), "inputs")
-    reader.problem(_twice([one.name for one in manifest.outputs]), "outputs")
-    reader.problem(_twice([one.name for one in manifest.examples]), "examples")
-    if sorted(manifest.default) != sorted(names):
-        reader.problem(f"expected each of {', '.join(names)} once", "default")
-    shared = [*manifest.files, *(file for one in manifest.examples for file in (one.inputs, one.outputs))]
-    places = _checks.Places()
-    clash = places.clash(file.path for file in shared)
-    for index, one in enumerate(manifest.variants[:MAX_VARIANTS]):
-        key = f"variants[{index}]"
-        own = _checks.Places(places).clash(file.path for file in one.files)
-        _add(reader, f"{key}.files", clash or own)
-        if one.entry not in {file.path for file in one.files}:
-            _add(reader, f"{key}.entry", _checks.expected("the path of one of its files", one.entry))
-    _known(reader, "metrics", manifest.metrics, lambda one: [one.variant] if one.variant else [], names)
-    _known(reader, "examples", manifest.examples, lambda one: list(one.overrides), names)
-
-
-def _add(reader: Reader, key: str, message: str | None) -> None:
-    if message:
-        reader.problems.append(Problem(key, message))
-
-
-def _known(
-    reader: Reader, key: str, entries: Iterable[T], mentioned: Callable[[T], list[str]], names: list[str]
-) -> None:
-    known = set(names)
-    for index, one in enumerate(entries):
-        for name in mentioned(one):
-            if name not in known:
-                _add(reader, f"{key}[{index}]", _checks.expected("the name of a variant", name))
-
-
-def _twice(names: Iterable[str]) -> str | None:
-    seen: set[str] = set()
-    for one in names:
-        if one in seen:
-            return f"{one!r} stands twice"
-        seen.add(one)
-    return None
