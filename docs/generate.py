@@ -122,7 +122,13 @@ def settings_page() -> str:
         "|---|---|",
         *(f"| `{name}` | {meaning} |" for name, meaning in sorted(VARIABLES.items())),
         "",
-        "A switch understands `1`, `true`, `yes`, `on` and `0`, `false`, `no`, `off`; another word is an error.",
+        "A switch understands `1`, `true`, `yes`, `on` and `0`, `false`, `no`, `off`; another word is an error. In the files it is",
+        "`true` or `false`. A variable that is empty counts as not set; an empty `MODELDEPS_CHANNELS` or `MODELDEPS_MIRRORS` means none.",
+        "",
+        "Relative paths and folders of channels in a file are meant from the folder of that file, those in variables from the current",
+        "one. A file that `MODELDEPS_CONFIG` or `MODELDEPS_SYSTEM_CONFIG` names must be there; to read none, name an empty one, such as",
+        "`/dev/null`. What is wrong is an error that names the variable, or the file and the key, and commands return 2.",
+        "",
         "`load()` sets `ORT_DISABLE_TELEMETRY=1` for its process unless the variable is set already.",
     ]
     return "\n".join(lines)

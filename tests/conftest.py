@@ -37,8 +37,8 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         if name.startswith("MODELDEPS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MODELDEPS_CACHE", str(tmp_path / "store"))
-    monkeypatch.setenv("MODELDEPS_CONFIG", str(tmp_path / "no-config.toml"))
-    monkeypatch.setenv("MODELDEPS_SYSTEM_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("MODELDEPS_CONFIG", os.devnull)
+    monkeypatch.setenv("MODELDEPS_SYSTEM_CONFIG", os.devnull)
     for name in ("HF_HUB_CACHE", "OLLAMA_MODELS"):
         monkeypatch.setenv(name, str(tmp_path / "nothing-elsewhere"))
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "1")

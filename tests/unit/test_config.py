@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from modeldeps.config import channel_url, settings, system_config_file
+from modeldeps.config import Settings, channel_url, origin, settings, system_config_file
 from modeldeps.errors import ConfigError
+from modeldeps.tokens import Token
 
 
 def test_nothing_set_gives_the_platforms_cache_and_no_channel(tmp_path: Path) -> None:
-    found = settings({"MODELDEPS_CONFIG": str(tmp_path / "none.toml")})
+    found = settings({"MODELDEPS_CONFIG": os.devnull})
     assert found.cache.name == "modeldeps"
     assert found.channels == ()
     assert found.prefetch
@@ -79,7 +80,7 @@ NOBODY = "~nobody-has-this-name/x"
 )
 def test_a_variable_with_a_value_that_cannot_be_is_named(variable: str, value: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the environment has 1 problem") as caught:
-        settings({"MODELDEPS_CONFIG": str(tmp_path / "none.toml"), variable: value})
+        settings({"MODELDEPS_CONFIG": os.devnull, variable: value})
     assert [problem.key for problem in caught.value.problems] == [variable]
 
 
@@ -108,9 +109,10 @@ def test_what_the_machine_s_file_sets_counts_until_the_user_s_file_or_a_variable
 ) -> None:
     machine, mine = tmp_path / "machine.toml", tmp_path / "mine.toml"
     machine.write_text('cache = "/srv/models"\nstores = ["/opt/models"]\noffline = true\n')
-    base = {"MODELDEPS_SYSTEM_CONFIG": str(machine), "MODELDEPS_CONFIG": str(mine)}
+    base = {"MODELDEPS_SYSTEM_CONFIG": str(machine), "MODELDEPS_CONFIG": os.devnull}
     found = settings(base)
     assert (found.cache, found.stores, found.offline) == (Path("/srv/models"), (Path("/opt/models"),), True)
+    base["MODELDEPS_CONFIG"] = str(mine)
     mine.write_text("stores = []\noffline = false\n")
     found = settings(base)
     assert (found.cache, found.stores, found.offline) == (Path("/srv/models"), (), False)
@@ -120,12 +122,13 @@ def test_what_the_machine_s_file_sets_counts_until_the_user_s_file_or_a_variable
 def test_a_problem_is_told_of_the_file_that_has_it(tmp_path: Path) -> None:
     machine, mine = tmp_path / "machine.toml", tmp_path / "mine.toml"
     machine.write_text("cache = 7\nstorez = 1\n")
+    mine.touch()
     base = {"MODELDEPS_SYSTEM_CONFIG": str(machine), "MODELDEPS_CONFIG": str(mine)}
     with pytest.raises(ConfigError) as caught:
         settings(base)
     assert "machine.toml" in str(caught.value)
     assert "cache: expected text, found int" in str(caught.value)
-    assert "storez: is not a key" in str(caught.value)
+    assert "storez: is not a key; did you mean 'stores'?" in str(caught.value)
     machine.write_text("")
     mine.write_text("offline = 'no'\n")
     with pytest.raises(ConfigError, match=r"mine\.toml"):
@@ -154,14 +157,68 @@ def test_mirrors_and_connections_come_from_the_file_and_the_environment_wins(tmp
         {**named, "MODELDEPS_MIRRORS": "https://a.example/ /srv/b", "MODELDEPS_CONNECTIONS": "8"}
     )
     assert (found.mirrors, found.connections) == (("https://a.example/", "file:///srv/b/"), 8)
-    assert settings({"MODELDEPS_CONFIG": str(tmp_path / "none")}).connections == 16
+    assert settings({"MODELDEPS_CONFIG": os.devnull}).connections == 16
 
 
 @pytest.mark.parametrize("text", ["0", "65", "-1", "many", "1.5", "9" * 5000])
 def test_a_number_of_connections_that_is_none_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="expected a number from 1 to 64"):
-        settings({"MODELDEPS_CONFIG": str(tmp_path / "none"), "MODELDEPS_CONNECTIONS": text})
+        settings({"MODELDEPS_CONFIG": os.devnull, "MODELDEPS_CONNECTIONS": text})
     file = tmp_path / "config.toml"
     file.write_text("connections = true\n")
     with pytest.raises(ConfigError, match="expected a number, found bool"):
         settings({"MODELDEPS_CONFIG": str(file)})
+
+
+def test_every_place_of_a_file_is_meant_from_the_folder_of_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine", "machine", "here"):
+        (tmp_path / name).mkdir()
+    mine, machine = tmp_path / "mine" / "config.toml", tmp_path / "machine" / "config.toml"
+    mine.write_text(
+        "cache = 'store'\nchannels = ['channel', '/srv/c']\nmirrors = ['m']\nstores = ['s', '/s']\n"
+    )
+    machine.write_text("certificates = 'ca.pem'\nclient-certificate = 'me.pem'\ncache = 'not this'\n")
+    monkeypatch.chdir(tmp_path / "here")
+    found = settings({"MODELDEPS_CONFIG": str(mine), "MODELDEPS_SYSTEM_CONFIG": str(machine)})
+    folder = tmp_path / "mine"
+    assert (found.cache, found.stores) == (folder / "store", (folder / "s", Path("/s")))
+    assert found.channels == (f"{folder.as_uri()}/channel/", "file:///srv/c/")
+    assert found.mirrors == (f"{folder.as_uri()}/m/",)
+    assert found.certificates == tmp_path / "machine" / "ca.pem"
+    assert found.client_certificate == tmp_path / "machine" / "me.pem"
+
+
+def test_an_empty_variable_counts_as_none_and_empty_channels_mean_no_channel(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("channels = ['https://a.example']\noffline = true\nprefetch = false\n")
+    names = ("OFFLINE", "PREFETCH", "ADOPT", "CACHE", "CONNECTIONS", "PROVIDER", "STORES", "CHANNELS")
+    found = settings({"MODELDEPS_CONFIG": str(file), **{f"MODELDEPS_{name}": "" for name in names}})
+    assert (found.offline, found.prefetch, found.adopt, found.connections) == (True, False, True, 16)
+    assert found.channels == ()
+
+
+def test_where_a_setting_comes_from_is_its_variable_or_the_key_of_a_file(tmp_path: Path) -> None:
+    mine, machine = tmp_path / "mine.toml", tmp_path / "machine.toml"
+    mine.write_text("offline = true\n")
+    machine.write_text("offline = false\ncache = 'x'\n")
+    named = {"MODELDEPS_CONFIG": str(mine), "MODELDEPS_SYSTEM_CONFIG": str(machine)}
+    assert origin("offline", named) == f"`offline` in {mine}"
+    assert origin("cache", named) == f"`cache` in {machine}"
+    assert origin("client-certificate", named) == ""
+    assert origin("offline", {**named, "MODELDEPS_OFFLINE": "1"}) == "MODELDEPS_OFFLINE"
+
+
+def test_settings_are_shown_without_the_credentials_of_channels() -> None:
+    shown = repr(
+        Settings(
+            Path("/store"),
+            channels=("https://me:word@a.example/c/",),
+            mirrors=("https://word@b.example/",),
+            tokens=(Token("https://a.example/", "word"),),
+        )
+    )
+    assert "word" not in shown
+    assert shown.startswith("Settings(cache=")
+    assert "channels=('https://a.example/c/',), mirrors=('https://b.example/',)" in shown

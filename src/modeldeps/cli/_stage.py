@@ -62,7 +62,7 @@ class Stage:
         kept.pop("VIRTUAL_ENV", None)
         return kept | {
             "MODELDEPS_CACHE": str(self.store),
-            "MODELDEPS_CONFIG": str(self.folder / "config.toml"),
+            "MODELDEPS_CONFIG": os.devnull,
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PYTHONIOENCODING": sys.stdout.encoding or "utf-8",
         }

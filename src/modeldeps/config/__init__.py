@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
 from modeldeps.config._places import config_file, default_cache, system_config_file
-from modeldeps.config._read import ENVIRONMENT, Reader
-from modeldeps.config._values import channel, connections, path
+from modeldeps.config._read import Reader, variable_name
+from modeldeps.config._table import ENVIRONMENT, Table
+from modeldeps.config._values import channel, connections
 from modeldeps.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "channel_url",
     "config_file",
     "default_cache",
+    "origin",
     "settings",
     "system_config_file",
 ]
@@ -76,6 +78,14 @@ class Settings:
     tokens: tuple[Token, ...] = ()
     """What is said to servers, by URL prefix."""
 
+    def __repr__(self) -> str:
+        """Show all but the credentials that URLs of channels may hold."""
+        from modeldeps.errors import redact  # noqa: PLC0415 - load() shows none
+
+        hidden = {name: tuple(map(redact, getattr(self, name))) for name in ("channels", "mirrors")}
+        shown = {**vars(self), **hidden}
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
 
 def settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
@@ -86,21 +96,36 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     variables = os.environ if environ is None else environ
     read = Reader(variables, system=system_config_file(variables), user=config_file(variables))
     found = Settings(
-        cache=read.one("cache", path) or default_cache(),
-        stores=read.several("stores", path, separator=os.pathsep),
-        channels=read.several("channels", channel, empty_counts=True),
-        mirrors=read.several("mirrors", channel, empty_counts=True),
+        cache=read.path("cache") or default_cache(),
+        stores=read.paths("stores", separator=os.pathsep),
+        channels=read.channels("channels"),
+        mirrors=read.channels("mirrors"),
         connections=read.number("connections", connections) or Settings.connections,
         offline=read.flag("offline", default=False),
         prefetch=read.flag("prefetch", default=True),
         provider=read.one("provider", str) or "auto",
         adopt=read.flag("adopt", default=True),
-        certificates=read.one("certificates", path),
-        client_certificate=read.one("client-certificate", path),
+        certificates=read.path("certificates"),
+        client_certificate=read.path("client-certificate"),
         tokens=_tokens(read),
     )
     read.check()
     return found
+
+
+def origin(key: str, environ: Mapping[str, str] | None = None) -> str:
+    """
+    Return where a setting comes from: its variable, `key in FILE`, or nothing for the default.
+
+    Raises ConfigError as `settings` does.
+    """
+    variables = os.environ if environ is None else environ
+    if variables.get(variable_name(key)):
+        return variable_name(key)
+    for file in (config_file(variables), system_config_file(variables)):
+        if key in Table.read(file).values:
+            return f"`{key}` in {file}"
+    return ""
 
 
 def _tokens(read: Reader) -> tuple[Token, ...]:
@@ -132,4 +157,8 @@ def channel_url(text: str) -> str:
     try:
         return channel(text)
     except ValueError as error:
-        raise ConfigError(f"the channel {text!r}", [Problem("", str(error))]) from None
+        from modeldeps.errors import redact  # noqa: PLC0415 - load() never comes here
+
+        shown = redact(text) if "@" in text or ":" in text else text
+        hint = "name a URL of http, https or file, or a folder"
+        raise ConfigError(f"the channel {shown!r}", [Problem("", str(error))], hint=hint) from None

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldeps.config._read import ENVIRONMENT
+from modeldeps.config._table import ENVIRONMENT
 from modeldeps.config._values import path
 from modeldeps.errors import ConfigError, Problem
 
@@ -52,7 +52,8 @@ def _named(variables: Mapping[str, str], key: str) -> Path | None:
     try:
         return path(text) if text else None
     except ValueError as error:
-        raise ConfigError(ENVIRONMENT, [Problem(key, str(error))]) from None
+        problem = Problem(key, str(error))
+        raise ConfigError(ENVIRONMENT, [problem], hint=f"correct {key}, or unset it") from None
 
 
 def default_cache() -> Path:

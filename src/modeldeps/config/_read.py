@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from modeldeps.config._table import Table
+from modeldeps.config._table import ENVIRONMENT, Table
+from modeldeps.config._values import channel, path
 from modeldeps.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-ENVIRONMENT = "the environment"
-"""What an error names where variables are wrong."""
-_FALSE = frozenset({"", "0", "false", "no", "off"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 _TRUE = frozenset({"1", "true", "yes", "on"})
 
 
@@ -27,19 +26,20 @@ class Reader:
         self.wrong: list[Problem] = []
         """What is wrong with variables."""
         self._variables = variables
-        self._system = Table.read(system)
-        self._table = Table.read(user, below=self._system)
+        self._system = Table.read(system, named=_naming(variables, "MODELDEPS_SYSTEM_CONFIG"))
+        self._table = Table.read(user, below=self._system, named=_naming(variables, "MODELDEPS_CONFIG"))
 
     def check(self) -> None:
         """Raise ConfigError with all that was found wrong so far."""
         if self.wrong:
-            raise ConfigError(ENVIRONMENT, self.wrong)
+            names = ", ".join(dict.fromkeys(one.key for one in self.wrong))
+            raise ConfigError(ENVIRONMENT, self.wrong, hint=f"correct or unset {names}")
         for one in (self._system, self._table):
             one.check()
 
     def variable(self, key: str) -> str | None:
         """Return what the variable of a key says, or None."""
-        return self._variables.get(_name(key))
+        return self._variables.get(variable_name(key))
 
     def problems(self, key: str) -> list[Problem]:
         """Return where problems with a key of the files are gathered."""
@@ -52,15 +52,31 @@ class Reader:
     def one(self, key: str, read: Callable[[str], T]) -> T | None:
         """Return one value, None where nothing is said."""
         if text := self.variable(key):
-            found = self.each(read, _name(key), [text], self.wrong)
+            found = self.each(read, variable_name(key), [text], self.wrong)
         else:
             found = self.each(read, key, filter(None, [self._table.text(key)]), self.problems(key))
         return found[0] if found else None
 
+    def path(self, key: str) -> Path | None:
+        """Return a path; in a file it is meant from the folder of that file."""
+        return self.one(key, self._placed(key, path))
+
+    def paths(self, key: str, *, separator: str) -> tuple[Path, ...]:
+        """Return several paths; in a file they are meant from the folder of that file."""
+        return self.several(key, self._placed(key, path), separator=separator)
+
+    def channels(self, key: str) -> tuple[str, ...]:
+        """Return several channels; folders in a file are meant from the folder of that file."""
+        return self.several(key, self._placed(key, channel), empty_counts=True)
+
+    def _placed(self, key: str, read: Callable[[str, Path | None], T]) -> Callable[[str], T]:
+        """Return how the text of a key is read, wherever it comes from."""
+        return lambda text: read(text, None if self.variable(key) else self._table.folder(key))
+
     def number(self, key: str, read: Callable[[str], T]) -> T | None:
         """Return one value that is a number in the files, None where nothing is said."""
         if text := self.variable(key):
-            found = self.each(read, _name(key), [text], self.wrong)
+            found = self.each(read, variable_name(key), [text], self.wrong)
         else:
             asked = self._table.number(key)
             found = self.each(read, key, [] if asked is None else [str(asked)], self.problems(key))
@@ -76,18 +92,18 @@ class Reader:
         """
         text = self.variable(key)
         if text or (text is not None and empty_counts):
-            return self.each(read, _name(key), filter(None, text.split(separator)), self.wrong)
+            return self.each(read, variable_name(key), filter(None, text.split(separator)), self.wrong)
         return self.each(read, key, self._table.texts(key), self.problems(key))
 
     def flag(self, key: str, *, default: bool) -> bool:
         """Return a switch; a word that is neither yes nor no is a problem, not the network's permission."""
         said = self._table.flag(key, default=default)
         text = self.variable(key)
-        if text is None:
+        if not text:
             return said
         word = text.strip().lower()
         if word not in _FALSE | _TRUE:
-            self.wrong.append(Problem(_name(key), f"expected 1 or 0, found {text!r}"))
+            self.wrong.append(Problem(variable_name(key), f"expected 1 or 0, found {text!r}"))
         return word in _TRUE
 
     def each(
@@ -103,6 +119,11 @@ class Reader:
         return tuple(found)
 
 
-def _name(key: str) -> str:
+def _naming(variables: Mapping[str, str], name: str) -> str:
+    """Return the name of a variable that names a file, or nothing where it names none."""
+    return name if variables.get(name) else ""
+
+
+def variable_name(key: str) -> str:
     """Return the variable of a key."""
     return f"MODELDEPS_{key.replace('-', '_').upper()}"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+ENVIRONMENT = "the environment"
+"""What an error names where variables are wrong."""
 _KEYS = frozenset(
     {
         "adopt",
@@ -36,21 +38,25 @@ class Table:
         self._file = file
         self.values = values
         self._below = below
-        self.found = [
-            Problem(key, f"is not a key; there are {', '.join(sorted(_KEYS))}")
-            for key in values
-            if key not in _KEYS
-        ]
+        self.found = [Problem(key, _unknown(key)) for key in values if key not in _KEYS]
 
     @classmethod
-    def read(cls, file: Path, *, below: Table | None = None) -> Table:
-        """Return the keys of a file, none where it is not there. Raises ConfigError."""
-        return cls(file, _values(file), below)
+    def read(cls, file: Path, *, below: Table | None = None, named: str = "") -> Table:
+        """
+        Return the keys of a file; none where it is not there, unless a variable `named` it.
+
+        Raises ConfigError.
+        """
+        return cls(file, _values(file, named), below)
 
     def check(self) -> None:
         """Raise ConfigError with all that was found wrong in this file so far."""
         if self.found:
-            raise ConfigError(self._file, self.found)
+            raise ConfigError(self._file, self.found, hint=f"correct it in {self._file}")
+
+    def folder(self, key: str) -> Path:
+        """Return the folder of the file whose value of a key counts."""
+        return self._of(key)._file.absolute().parent  # noqa: SLF001 - of this very class
 
     def _of(self, key: str) -> Table:
         """Return the table whose value of a key counts."""
@@ -111,20 +117,52 @@ class Table:
         return default
 
 
-def _values(file: Path) -> Mapping[str, object]:
-    """Return what a file says; nothing where it is not there. Raises ConfigError."""
+def _unknown(key: str) -> str:
+    """Return what is said of a key that is none."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for this problem
+
+    if key in ("modeldeps", "tool"):
+        return "is not a key; settings stand at the top of the file, under no heading of their own"
+    known = sorted(_KEYS)
+    near = get_close_matches(key.lower().replace("_", "-"), known, n=1)
+    return (
+        f"is not a key; did you mean {near[0]!r}?" if near else f"is not a key; there are {', '.join(known)}"
+    )
+
+
+def _values(file: Path, named: str) -> Mapping[str, object]:
+    """
+    Return what a file says; nothing where it is not there, unless a variable `named` it.
+
+    Raises ConfigError.
+    """
     try:
         text = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
+        if named:
+            raise _unreadable(file, named, "no such file") from None
         return {}
     except OSError as error:
-        raise ConfigError(file, [Problem("", f"expected a readable file: {error.strerror}")]) from None
+        raise _unreadable(file, named, (error.strerror or type(error).__name__).lower()) from None
+    if not text:
+        return {}
     if sys.version_info >= (3, 11):
         import tomllib  # noqa: PLC0415 - at first use
     else:
         import tomli as tomllib  # noqa: PLC0415 - at first use
 
     try:
-        return tomllib.loads(text.decode("utf-8"))
-    except ValueError as error:  # both TOMLDecodeError and UnicodeDecodeError
-        raise ConfigError(file, [Problem("", f"expected TOML: {error}")]) from None
+        return tomllib.loads(text.decode("utf-8-sig"))  # editors of Windows begin a file with a mark
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        problem = Problem("", f"expected TOML: {error}")
+        raise ConfigError(file, [problem], hint=f"correct it in {file}") from None
+
+
+def _unreadable(file: Path, named: str, reason: str) -> ConfigError:
+    """Return the error for a file that can't be read; one that a variable named is the variable's fault."""
+    if named:
+        problem = Problem(named, f"expected a file that can be read, found {file}: {reason}")
+        return ConfigError(ENVIRONMENT, [problem], hint=f"correct {named}, or unset it")
+    return ConfigError(
+        file, [Problem("", f"expected a readable file: {reason}")], hint=f"correct its rights: {file}"
+    )

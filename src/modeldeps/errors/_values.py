@@ -51,7 +51,9 @@ class ProjectError(InvalidFileError):
 
 
 class ConfigError(InvalidFileError):
-    """The user's configuration is wrong."""
+    """What the user set is wrong: variables, or a configuration file."""
+
+    exit_status = WRONG_USAGE
 
 
 class InvalidNameError(ModelDepsError):
