@@ -128,7 +128,7 @@ def requirers(name: str, paths: Sequence[str] | None = None) -> tuple[Requirer, 
 def remains(paths: Sequence[str] | None = None) -> tuple[Path, ...]:
     """Return the folders of broken pointer packages: their RECORD lists `model.json`, and it is gone."""
     folders = (Path(folder, one) for folder in _folders(paths) for one in sorted(_dist_infos(folder)))
-    return tuple(one for one in folders if not (one / FILE).is_file() and _recorded(one))
+    return tuple(one for one in folders if not _is_file(one / FILE) and _recorded(one))
 
 
 def _folders(paths: Sequence[str] | None) -> Iterator[str]:
@@ -151,8 +151,13 @@ def _scan(folder: str) -> Iterator[Pointer]:
         title, _, version = entry[: -len(_SUFFIX)].rpartition("-")
         name = _model_of(title)
         location = Path(folder, entry)
-        if name and version and (location / FILE).is_file():
+        if name and version and _is_file(location / FILE):
             yield Pointer(name, version, location)
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether a file is there; one that may not be looked at is not. Path raises before Python 3.14."""
+    return os.path.isfile(path)  # noqa: PTH113 - as above
 
 
 def _model_of(title: str) -> str | None:

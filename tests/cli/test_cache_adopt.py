@@ -101,7 +101,8 @@ def test_all_takes_what_no_model_needs(home: Path) -> None:
 def test_words_that_don_t_go_together_are_wrong_usage(home: Path) -> None:
     for words, told in {
         ("--all",): "--all needs a place to take everything from",
-        ("nowhere",): "there is no such file or folder",
+        ("nowhere",): "reason: no such file or directory",
+        ("n" * 300,): "reason: file name too long",
         ("--from", "steam"): "'steam' is no known cache; there are hf, ollama",
     }.items():
         done = run(home, *words)

@@ -6,16 +6,13 @@ import os
 import stat
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from stores import root_only
 
 from modeldeps.config import settings
 from modeldeps.store import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 posix = pytest.mark.skipif(os.name == "nt", reason="rights of POSIX")
 
@@ -75,12 +72,21 @@ def test_the_rights_of_a_group_s_store(tmp_path: Path) -> None:
     [
         (["--group", "games", "new"], 2, "--group needs --shared"),
         (["--shared", "--group", "nobody-has-this", "new"], 3, "no group 'nobody-has-this'"),
-        (["--shared", "used"], 3, "a folder with other files"),
+        (["--shared", "used"], 3, "a folder with other files: thesis"),
+        (
+            ["--shared", "used"],
+            3,
+            "hint: name a new or empty folder: modeldeps cache init --shared {here}/used/models",
+        ),
+        (["used"], 3, "hint: name a new or empty folder: modeldeps cache init {here}/used/models"),
+        (["--shared", "used/thesis"], 3, "a file in its way"),
+        (["shared"], 3, "hint: it is ready, set MODELDEPS_CACHE to it"),
+        (["--shared", "--group", "nobody-has-this", "new"], 3, "sudo groupadd NAME"),
         (["used"], 3, "a folder with other files: thesis"),
         (["used/thesis"], 3, "a file in its way"),
         (["shared"], 3, "a store that several users share"),
         (["--shared", "plain"], 3, "the store of one user"),
-        (["--shared", "/dev/null/x"], 3, "not a directory"),
+        (["--shared", "/dev/null/x"], 3, "a file in its way: /dev/null"),
     ],
 )
 def test_what_can_t_be_a_store_is_refused_and_left_alone(
@@ -92,7 +98,58 @@ def test_what_can_t_be_a_store_is_refused_and_left_alone(
     assert init("plain", folder=tmp_path).returncode == 0
     done = init(*words, folder=tmp_path)
     assert (done.returncode, done.stdout) == (status, "")
-    assert text in done.stderr
+    assert text.replace("{here}", str(tmp_path)) in done.stderr
     assert "hint: " in done.stderr
     assert not (tmp_path / "new").exists()
     assert (tmp_path / "used" / "thesis").is_file()
+
+
+@pytest.mark.parametrize("path", ["", "~nobody-has-this/models"])
+def test_what_names_no_folder_is_wrong_usage(tmp_path: Path, path: str) -> None:
+    done = init(path, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: that is no folder" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@root_only
+def test_a_store_of_a_group_is_not_opened_to_all_by_leaving_the_group_out(tmp_path: Path) -> None:
+    assert init("--shared", "--group", "games", "models", folder=tmp_path).returncode == 0
+    done = init("--shared", "models", folder=tmp_path)
+    assert done.returncode == 3
+    assert "it is for the members of games alone" in done.stderr
+    assert f"hint: modeldeps cache init --shared --group games {tmp_path / 'models'}" in done.stderr
+    assert stat.S_IMODE((tmp_path / "models").stat().st_mode) == 0o2750
+    assert init("--shared", "--group", "games", "models", folder=tmp_path).returncode == 0
+
+
+@root_only
+def test_mending_rights_follows_no_link_that_somebody_planted(tmp_path: Path) -> None:
+    assert init("--shared", "models", folder=tmp_path).returncode == 0
+    (tmp_path / "secret").mkdir(mode=0o700)
+    (tmp_path / "models" / "locks").rmdir()
+    (tmp_path / "models" / "locks").symlink_to(tmp_path / "secret")
+    done = init("--shared", "models", folder=tmp_path)
+    assert done.returncode == 3
+    assert "not a directory" in done.stderr
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o700
+
+
+@posix
+def test_what_an_interrupted_run_made_is_gone_on_with(tmp_path: Path) -> None:
+    (tmp_path / "models" / "modeldeps-members").mkdir(parents=True)
+    done = init("--shared", "models", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@posix
+@pytest.mark.parametrize("words", [["--shared"], []])
+@pytest.mark.parametrize("place", ["/proc/x", "/sys/x"])
+def test_a_file_system_that_keeps_no_files_is_refused_as_one(
+    tmp_path: Path, place: str, words: list[str]
+) -> None:
+    if not Path(place).parent.is_mount():
+        pytest.skip(f"{place} is no such place here")
+    done = init(*words, place, folder=tmp_path)
+    assert done.returncode == 3
+    assert f"found:    a file system that keeps no files: {place[:-2]}" in done.stderr

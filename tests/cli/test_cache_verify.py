@@ -188,3 +188,40 @@ def test_an_unknown_name_is_guessed(site: Path) -> None:
     done = run(site, "cache", "verify", "digit")
     assert done.returncode == 3
     assert "did you mean 'digits'?" in done.stderr
+
+
+def test_a_requirement_names_the_release_to_look_at(site: Path) -> None:
+    newer = Release(version="3.0.0", payload=b"newer" * 100)
+    newer.build(site.parent / "dist")
+    with zipfile.ZipFile(site.parent / "dist" / newer.filename) as wheel:
+        wheel.extractall(site.parent / "newer")
+    assert run(site.parent / "newer", "sync").returncode == 0
+    rot(blob_of(site))
+    assert verify(site.parent / "newer", "digits==3.0.0")["findings"] == []
+    assert verify(site.parent / "newer", "modeldeps-digits>=3")["findings"] == []
+    found = verify(site.parent / "newer", "digits<3", "--no-repair", status=1)
+    assert [one["sha256"] for one in found["findings"]] == [FILE.sha256]
+
+
+@pytest.mark.parametrize(
+    ("word", "status", "text"),
+    [
+        ("digits==9", 3, "known: digits==2.1.0\nhint: modeldeps cache verify digits\n"),
+        ("digits=2", 2, "that is not a model requirement"),
+        ("digits[cpu]", 2, "here only a name and a specifier have a meaning"),
+    ],
+)
+def test_a_requirement_that_nothing_meets_or_nobody_can_read_is_told(
+    site: Path, word: str, status: int, text: str
+) -> None:
+    done = run(site, "cache", "verify", word)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert text in done.stderr
+
+
+def test_a_note_of_a_place_that_can_t_be_looked_at_keeps_no_other_from_being_checked(site: Path) -> None:
+    (note,) = (site.parent / "store" / "roots").glob("*/*")
+    told = json.loads(note.read_text())
+    told["evidence"] = f"/{'x' * 300}/model.json"
+    note.with_name("other").write_text(json.dumps(told))
+    assert verify(site)["findings"] == []

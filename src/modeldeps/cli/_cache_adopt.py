@@ -112,8 +112,17 @@ def _check(args: argparse.Namespace) -> None:
             hint="modeldeps cache adopt PATH --all, or --from CACHE --all",
         )
     for path in args.paths:
-        if not path.exists():
-            raise UsageError("there is no such file or folder", ("path", plain(str(path))))
+        if reason := _obstacle(path):
+            raise UsageError("that can't be searched", ("path", plain(str(path))), ("reason", reason))
+
+
+def _obstacle(path: Path) -> str:
+    """Return in words why a file or folder can't be looked at, or nothing."""
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        return (getattr(error, "strerror", None) or str(error)).lower()
+    return ""
 
 
 def _places(args: argparse.Namespace, store: Store) -> list[Path]:

@@ -46,5 +46,11 @@ def _noted(store: Store) -> Iterator[Pointer]:
     user = os.geteuid() if hasattr(os, "geteuid") else 0
     for note in store.notes():
         evidence = Path(note.use.evidence)
-        if note.user == user and evidence.name == FILE and evidence.is_absolute() and evidence.is_file():
+        is_own = note.user == user and evidence.name == FILE and evidence.is_absolute()
+        if is_own and _is_file(note.use.evidence):
             yield Pointer(note.use.name, note.use.version, evidence.parent)
+
+
+def _is_file(path: str) -> bool:
+    """Tell whether a file is there; one that may not be looked at is not. Path raises before Python 3.14."""
+    return os.path.isfile(path)  # noqa: PTH113 - as above

@@ -10,9 +10,9 @@ from modeldeps.cli._cache_repair import Repairer, Repairs, Wanted
 from modeldeps.cli._output import add_json, reporter, say, table, write, write_json
 from modeldeps.cli.sync import channels
 from modeldeps.config import settings
-from modeldeps.errors import FOUND_WRONG, ModelNotInstalledError
-from modeldeps.names import model_name
+from modeldeps.errors import FOUND_WRONG, ModelNotInstalledError, NotInStoreError, RequirementError
 from modeldeps.progress import counted, format_bytes
+from modeldeps.requirement import ModelRequirement
 from modeldeps.store import plain
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ there goes only when what is right takes its place. Read-only stores are checked
 examples:
   modeldeps cache verify                all that the store holds
   modeldeps cache verify digits         this model alone; what lacks of it is fetched
+  modeldeps cache verify digits==2.1.0  of several releases on this machine this one
   modeldeps cache verify --no-repair    only look
 """
 
@@ -41,7 +42,7 @@ examples:
 def configure_parser(parser: argparse.ArgumentParser) -> None:
     """Take the models, and whether to put right what is wrong."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="a model; none means all that the store holds"
+        "names", nargs="*", metavar="REQ", help="a model, such as digits or 'digits>=2.1'; none means all"
     )
     parser.add_argument(
         "--repair",
@@ -86,14 +87,32 @@ def _is_wrong(finding: Finding) -> bool:
     return finding.verdict is not Verdict.PROVED
 
 
-def _named(known: Sequence[Manifest], names: Sequence[str]) -> Sequence[Manifest]:
-    """Return the manifests of the models that were named, or all. Raises ModelNotInstalledError."""
-    wanted = [model_name(name) for name in names]
-    installed = {one.name for one in known}
-    for name in wanted:
-        if name not in installed:
-            raise ModelNotInstalledError(name, sorted(installed))
-    return [one for one in known if one.name in wanted] if wanted else known
+def _named(known: Sequence[Manifest], texts: Sequence[str]) -> Sequence[Manifest]:
+    """Return the releases that were asked for, or all. Raises what `_asked` does."""
+    if not texts:
+        return known
+    chosen = {id(one) for text in texts for one in _asked(known, text)}
+    return [one for one in known if id(one) in chosen]
+
+
+def _asked(known: Sequence[Manifest], text: str) -> Sequence[Manifest]:
+    """
+    Return the releases that meet a requirement.
+
+    Raises RequirementError, ModelNotInstalledError, and NotInStoreError where there are only others.
+    """
+    asked = ModelRequirement.parse(text)
+    if asked.extras or asked.marker:
+        raise RequirementError(text, "here only a name and a specifier have a meaning")
+    releases = [one for one in known if one.name == asked.name]
+    if not releases:
+        names = sorted({one.name for one in known})
+        raise ModelNotInstalledError(asked.name, names, requirement=str(asked))
+    found = [one for one in releases if asked.allows(one.version, installed=True)]
+    if not found:
+        versions = [f"{one.name}=={one.version}" for one in releases]
+        raise NotInStoreError(str(asked), known=sorted(versions), hint=f"modeldeps cache verify {asked.name}")
+    return found
 
 
 def _models(store: Store, known: Sequence[Manifest], *, named: bool) -> list[Expected]:

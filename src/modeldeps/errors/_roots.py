@@ -23,7 +23,7 @@ class StoreBusyError(StoreError):
 
 
 class NotInStoreError(StoreError):
-    """A model is to be pinned or unpinned of which the store knows nothing."""
+    """A model was named that neither the store nor an environment that uses it has."""
 
     def __init__(self, name: str, *, known: Sequence[str], hint: str) -> None:
         super().__init__(

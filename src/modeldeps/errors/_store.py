@@ -74,12 +74,12 @@ class NotAStoreError(StoreError):
 class SharingError(StoreError):
     """A store can't be shared by several users as it was asked for."""
 
-    def __init__(self, place: object, *, reason: str) -> None:
+    def __init__(self, place: object, *, reason: str, hint: str = "modeldeps cache init --help") -> None:
         super().__init__(
             "the store can't be shared by several users",
             ("folder", place),
             ("reason", reason),
-            hint="modeldeps cache init --help",
+            hint=hint,
         )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from modeldeps.store._plan import Going, Plan
     from modeldeps.store._roots import Alive, Dead, Unsure, pin_of
     from modeldeps.store._search import Source
+    from modeldeps.store._shared import is_shared
     from modeldeps.store._usage import Usage
     from modeldeps.store._uses import Note, Use, plain
     from modeldeps.store._verify import Expected, Finding, Item, Verdict, Verified
@@ -54,6 +55,7 @@ __all__ = [
     "Verified",
     "Watch",
     "is_here",
+    "is_shared",
     "pin_of",
     "plain",
 ]
@@ -89,6 +91,7 @@ _HOMES = {
     "Verified": "modeldeps.store._verify",
     "Watch": "modeldeps.store._land",
     "is_here": "modeldeps.store._costs",
+    "is_shared": "modeldeps.store._shared",
     "pin_of": "modeldeps.store._roots",
     "plain": "modeldeps.store._uses",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from modeldeps.store import _trust
@@ -92,7 +93,8 @@ class Keeping:
 
     def has_folder(self, files: Sequence[File], *, name: str, version: str, variant: str) -> bool:
         """Tell whether a model was materialised, here or in a read-only store, right or not."""
-        return any(one.model(name, version, variant, files).is_dir() for one in self._layouts())
+        folders = (one.model(name, version, variant, files) for one in self._layouts())
+        return any(map(os.path.isdir, folders))  # False, not an error, where one may not be looked at
 
     def verify(self, models: Sequence[Expected], *, reporter: Reporter, only: bool = False) -> Verified:
         """

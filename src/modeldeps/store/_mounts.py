@@ -14,6 +14,10 @@ _NETWORK = frozenset(
 )  # fmt: skip
 _MEMORY = frozenset({"devtmpfs", "hugetlbfs", "ramfs", "tmpfs"})
 _WITHOUT_INODES = frozenset({"exfat", "fuse.exfat", "fuseblk", "msdos", "vfat"})
+_KERNEL = frozenset(
+    {"binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "efivarfs", "fusectl",
+     "mqueue", "nsfs", "proc", "pstore", "securityfs", "selinuxfs", "sysfs", "tracefs"}
+)  # fmt: skip
 _LOCAL = frozenset({"bcachefs", "btrfs", "ext4", "f2fs", "overlay", "xfs", "zfs"})
 _EXACT, _COARSE = 0.05, 2.5
 _TABLE = Path("/proc/self/mountinfo")
@@ -28,6 +32,12 @@ def is_network(path: Path, table: Path = _TABLE) -> bool:
 def has_inodes(path: Path, table: Path = _TABLE) -> bool:
     """Tell whether files keep their numbers; FAT and exFAT have none, and Linux makes them up as it goes."""
     return _kind(path, table) not in _WITHOUT_INODES
+
+
+def kernel_view(path: Path, table: Path = _TABLE) -> str:
+    """Return the type of a file system that shows what the kernel knows and keeps no files; else nothing."""
+    kind = _kind(path, table)
+    return kind if kind in _KERNEL else ""
 
 
 def tick(path: Path, status: os.stat_result, table: Path = _TABLE) -> float | None:

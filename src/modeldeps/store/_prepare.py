@@ -10,6 +10,7 @@ from modeldeps.errors import NotAStoreError, StoreLayoutError
 from modeldeps.files import flush_folder, make_folder, open_like_parent, write_atomically
 from modeldeps.store import _lock
 from modeldeps.store._layout import MEMBERS, SHARED, VERSION, Layout
+from modeldeps.store._mounts import kernel_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,18 +86,25 @@ def check_place(layout: Layout) -> None:
 
 def _check_place(root: Path) -> None:
     """Raise NotAStoreError where a store would land on something else, and OSError."""
+    check_folder(root, is_ours=lambda name: name in _OURS or name.startswith("."))
+
+
+def check_folder(root: Path, *, is_ours: Callable[[str], bool]) -> None:
+    """
+    Look whether a store can be made of a folder that is new, or holds nothing but what `is_ours` names.
+
+    Raises NotAStoreError, and OSError where nobody may look.
+    """
     for one in (root, *root.parents):
         if one.exists():
             if not one.is_dir():
                 raise NotAStoreError(root, found=f"a file in its way: {one}")
+            if kind := kernel_view(one):
+                raise NotAStoreError(root, found=f"a file system that keeps no files: {one} ({kind})")
             break
-    if root.exists() and (others := sorted(_others(root))):
+    if root.exists() and (others := sorted(one.name for one in root.iterdir() if not is_ours(one.name))):
         shown = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")  # noqa: PLR2004 - enough to know it by
         raise NotAStoreError(root, found=f"a folder with other files: {shown}")
-
-
-def _others(root: Path) -> Iterator[str]:
-    return (one.name for one in root.iterdir() if one.name not in _OURS and not one.name.startswith("."))
 
 
 def _write(layout: Layout, text: str) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from modeldeps.errors import NotAStoreError, SharingError
 from modeldeps.files import flush_folder, make_folder, open_like_parent, write_atomically
 from modeldeps.store._layout import MEMBERS, SHARED, Layout
+from modeldeps.store._prepare import check_folder
 from modeldeps.store._trust import user
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 COMMON = (MEMBERS, "locks", "roots")
 """Folders in which every user makes files and folders of his own."""
+_OURS = frozenset({*COMMON, "lost+found"})
+"""What may lie in a folder that is to be shared: also what an interrupted run made."""
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -69,6 +73,11 @@ def _belongs(store: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == user()
 
 
+def is_shared(top: Path) -> bool:
+    """Tell whether a folder is a store that several users share."""
+    return Layout(top).text() == SHARED
+
+
 def is_joined(store: Path) -> bool:
     """Tell whether this user's own store is there, and nobody else can write it."""
     return _belongs(store) and not os.lstat(store).st_mode & _OTHERS_WRITE
@@ -105,8 +114,12 @@ def found(top: Path, *, group: str | None) -> None:
         raise SharingError(top, reason="Windows has no folders in which everybody owns what he made")
     number = _number(top, group)
     layout = Layout(top)
-    if layout.text() != SHARED and top.is_dir() and any(top.iterdir()):
-        raise NotAStoreError(top, found="a folder with other files, or the store of one user")
+    if layout.text() == SHARED:
+        _check_group(top, group)
+    elif layout.text():
+        raise NotAStoreError(top, found="the store of one user")
+    else:
+        check_folder(top, is_ours=lambda name: name in _OURS or name.startswith(".layout."))
     top.mkdir(parents=True, exist_ok=True)
     _allow(top, number, 0o2750 if group else 0o755)
     for name in COMMON:
@@ -115,6 +128,23 @@ def found(top: Path, *, group: str | None) -> None:
     write_atomically(layout.version_file, f"{SHARED}\n".encode())
     open_like_parent(layout.version_file)
     flush_folder(top.parent)
+
+
+def _check_group(top: Path, group: str | None) -> None:
+    """Raise SharingError where a store of a group would be opened to all because nobody named the group."""
+    status = top.stat()
+    if group is not None or status.st_mode & stat.S_IROTH:
+        return
+    import grp  # noqa: PLC0415 - Windows has none
+
+    try:
+        name = grp.getgrgid(status.st_gid).gr_name
+    except KeyError:
+        name = str(status.st_gid)
+    hint = f"modeldeps cache init --shared --group {name} {top}, or to open it to all first: chmod 755 {top}"
+    raise SharingError(
+        top, reason=f"it is for the members of {name} alone, and no group was named", hint=hint
+    )
 
 
 def walls(top: Path) -> list[str]:
@@ -141,12 +171,17 @@ def _number(top: Path, group: str | None) -> int:
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
-        raise SharingError(top, reason=f"there is no group {group!r}") from None
+        hint = "make the group first; on Linux: sudo groupadd NAME"
+        raise SharingError(top, reason=f"there is no group {group!r}", hint=hint) from None
 
 
 def _allow(folder: Path, group: int, mode: int) -> None:
     """Give a folder its group and rights. Raises OSError, and SharingError where the system takes less."""
-    os.chown(folder, -1, group)
-    folder.chmod(mode)
-    if stat.S_IMODE(folder.stat().st_mode) != mode:
-        raise SharingError(folder, reason=f"the file system does not keep the rights {mode:o}")
+    handle = os.open(folder, _FOLDER)  # not of what a link leads to: whose folder it lies in may be anybody
+    try:
+        os.fchown(handle, -1, group)
+        os.fchmod(handle, mode)
+        if stat.S_IMODE(os.fstat(handle).st_mode) != mode:
+            raise SharingError(folder, reason=f"the file system does not keep the rights {mode:o}")
+    finally:
+        os.close(handle)
