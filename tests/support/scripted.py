@@ -7,7 +7,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from modeldeps.errors import SourceError
 
@@ -60,6 +60,10 @@ class Line:
     def reset(self) -> None:
         """End the connection as a crash does."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+Talk: TypeAlias = "Callable[[Line], None]"
+"""What a server does with one connection."""
 
 
 @dataclass

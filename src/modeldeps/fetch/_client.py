@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from modeldeps import __version__
@@ -13,6 +13,7 @@ from modeldeps.errors import ConfigError, RefusedError, SourceError
 from modeldeps.fetch import _reasons, _trust_roots
 from modeldeps.fetch._credentials import Credential, Credentials
 from modeldeps.fetch._head import Head, WireError
+from modeldeps.fetch._leash import LOOSE, Leash
 from modeldeps.fetch._origin import Origin, split_credentials
 from modeldeps.fetch._pool import Pool
 from modeldeps.fetch._route import Route, Timeouts
@@ -36,6 +37,9 @@ _PRINTED = re.compile(r"[!-~]+", re.ASCII)
 _VALUE = re.compile(r"[\t -~]*", re.ASCII)
 
 
+K = TypeVar("K", "Wire", "Multiplex")
+
+
 @dataclass(frozen=True)
 class Asked:
     """A request in the words of HTTP."""
@@ -48,6 +52,8 @@ class Asked:
     """Names and values, `Host` first; a credential may be among them."""
     sent: str
     """Which kind of credential is among them, in words."""
+    leash: Leash = field(default=LOOSE, repr=False, compare=False)
+    """What ends it from outside."""
 
     @property
     def target(self) -> str:
@@ -116,7 +122,7 @@ class Client:
             fields["Authorization"] = credential.header
         if request.start or request.end is not None:
             fields["Range"] = f"bytes={request.start}-{'' if request.end is None else request.end - 1}"
-        return Asked(self._routes[origin], plain, fields, credential.kind)
+        return Asked(self._routes[origin], plain, fields, credential.kind, request.leash)
 
     def _credential(self, said: Mapping[str, str], hop: Hop, route: Route) -> Credential:
         if any(name.lower() == "authorization" for name in said):
@@ -128,8 +134,7 @@ class Client:
         while kept := self._pool.take(asked.route):
             if exchange := self._try(asked, kept):
                 return exchange
-        wire = self.wire(asked.route, asked.url)
-        return self._exchange(asked, wire)
+        return self._exchange(asked, self.wire(asked))
 
     def _try(self, asked: Asked, wire: Wire) -> Exchange | None:
         """Ask on a kept connection; None where its end is all that came: servers close idle ones."""
@@ -142,6 +147,7 @@ class Client:
 
     def _exchange(self, asked: Asked, wire: Wire) -> Exchange:
         try:
+            wire.bind(asked.leash)
             return Exchange(asked, wire, wire.ask(asked.encode()), self._take_back)
         except (OSError, WireError, ValueError) as error:
             wire.ended = isinstance(error, (EndedError, ConnectionError))
@@ -151,40 +157,54 @@ class Client:
             wire.close()
             raise
 
-    def wire(self, route: Route, url: str) -> Wire:
+    def wire(self, asked: Asked) -> Wire:
         """Return a new connection for HTTP/1.1. Raises SourceError."""
-        sock = self.dial(route, url, HTTP1)
+        sock = self.dial(asked, HTTP1)
         try:
-            return Wire(sock, timeout=self.timeouts.read)
+            return Wire(sock, timeout=self.timeouts.read, leash=asked.leash)
         except OSError as error:
+            asked.leash.free(sock)
             sock.close()
-            raise _reasons.failure(url, error) from None
+            raise _reasons.failure(asked.url, error) from None
 
-    def dial(self, route: Route, url: str, protocols: tuple[str, ...]) -> socket.socket:
+    def dial(self, asked: Asked, protocols: tuple[str, ...]) -> socket.socket:
         """Return a new connection that offers protocols. Raises SourceError, ConfigError."""
         try:
-            return route.dial(lambda: self._context(protocols), self.timeouts)
+            return asked.route.dial(lambda: self._context(protocols), self.timeouts, asked.leash)
         except ConfigError:
             raise
         except (OSError, WireError, ValueError) as error:
-            raise _reasons.failure(url, error) from None
+            raise _reasons.failure(asked.url, error) from None
 
     def keep(self, route: Route, wire: Wire) -> None:
         """Take back a connection that is between two answers."""
+        wire.unbind()
         self._pool.give(route, wire)
 
-    def take(self, route: Route) -> Wire | None:
-        """Return a kept connection, if there is one."""
-        return self._pool.take(route)
+    def take(self, asked: Asked) -> Wire | None:
+        """Return a kept connection, if there is one. Raises SourceError."""
+        return self._bound(self._pool.take(asked.route), asked)
 
     def keep_mux(self, route: Route, mux: Multiplex) -> None:
         """Take back a connection of HTTP/2 that nothing is on the way on."""
+        mux.unbind()
         self._muxes.give(route, mux)
 
-    def take_mux(self, route: Route) -> Multiplex | None:
-        """Return a kept connection of HTTP/2, ready for a new order, if there is one."""
-        found = self._muxes.take(route)
+    def take_mux(self, asked: Asked) -> Multiplex | None:
+        """Return a kept connection of HTTP/2, ready for a new order, if there is one. Raises SourceError."""
+        found = self._bound(self._muxes.take(asked.route), asked)
         return found.again() if found else None
+
+    def _bound(self, kept: K | None, asked: Asked) -> K | None:
+        """Let a connection be ended from outside. Raises SourceError."""
+        if kept is None:
+            return None
+        try:
+            kept.bind(asked.leash)
+        except WireError as error:
+            kept.close()
+            raise _reasons.failure(asked.url, error) from None
+        return kept
 
     def _take_back(self, exchange: Exchange) -> None:
         if exchange.wire.skip(exchange.head) and not exchange.head.closes:

@@ -11,6 +11,10 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from modeldeps.fetch import _names
+from modeldeps.fetch._head import WireError
+from modeldeps.fetch._leash import LOOSE, Leash
+
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
@@ -20,19 +24,53 @@ if TYPE_CHECKING:
 STAGGER = 0.25
 """Seconds after which the next address is tried beside the first (RFC 8305, section 5)."""
 _MAX_ADDRESSES = 16
+_AT_ONCE = 0.001
+"""Seconds for what has no time left; 0 would mean something else to a socket."""
 
 
-def connect(host: str, port: int, *, timeout: float) -> socket.socket:
-    """Return a connection to the first address of a host that answers. Raises OSError, TimeoutError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    with _Race(timeout) as race:
-        return race.run(_in_turn(found)[:_MAX_ADDRESSES])
+def connect(host: str, port: int, *, timeout: float, leash: Leash = LOOSE) -> socket.socket:
+    """
+    Return a connection to the first address of a host that answers, held by a leash.
+
+    Finding the addresses has as much time as connecting. Raises OSError, TimeoutError, WireError.
+    """
+    found = _names.addresses(host, port, timeout=timeout, leash=leash)
+    try:
+        with _Race(timeout, leash) as race:
+            sock = race.run(_in_turn(found)[:_MAX_ADDRESSES])
+    except OSError:
+        _names.forget(host, port)  # it may have moved
+        raise
+    try:
+        leash.hold(sock)
+    except WireError:
+        sock.close()
+        raise
+    return sock
 
 
-def secure(sock: socket.socket, host: str, context: ssl.SSLContext, *, timeout: float) -> ssl.SSLSocket:
-    """Return a connection under TLS, its certificate checked. Raises OSError, ssl.SSLError, TimeoutError."""
-    sock.settimeout(timeout)
-    return context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+def secure(
+    sock: socket.socket, host: str, context: ssl.SSLContext, *, timeout: float, leash: Leash = LOOSE
+) -> ssl.SSLSocket:
+    """
+    Return a connection under TLS, its certificate checked, held by a leash instead of the plain one.
+
+    All of the handshake has one time. Raises OSError, ssl.SSLError, TimeoutError, WireError.
+    """
+    sock.settimeout(leash.left(timeout) or _AT_ONCE)
+    leash.free(sock)
+    with sock.dup() as held:  # the plain one is given away, and the new one there only after the handshake
+        leash.hold(held)
+        try:
+            secured = context.wrap_socket(sock, server_hostname=host, suppress_ragged_eofs=False)
+        finally:
+            leash.free(held)
+    try:
+        leash.hold(secured)
+    except WireError:
+        secured.close()
+        raise
+    return secured
 
 
 _UNDER_WAY = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN, 10035})
@@ -53,8 +91,9 @@ def _in_turn(found: Iterable[tuple[object, ...]]) -> list[_Address]:
 class _Race:
     """Connections that are being made at once; all but the first that stands are closed."""
 
-    def __init__(self, timeout: float) -> None:
-        self._end = time.monotonic() + timeout
+    def __init__(self, timeout: float, leash: Leash) -> None:
+        self._end = time.monotonic() + leash.left(timeout)
+        self._leash = leash
         self._running = selectors.DefaultSelector()
         self._error: OSError = TimeoutError("no connection in time")
 
@@ -76,7 +115,8 @@ class _Race:
             left = self._end - time.monotonic()
             if left <= 0:
                 raise TimeoutError("no connection in time")
-            ready = self._running.select(min(STAGGER, left) if waiting else left)
+            self._leash.check()
+            ready = self._running.select(min(STAGGER, left))
             for key, _ in ready:
                 if winner := self._judge(key.fileobj):
                     return winner

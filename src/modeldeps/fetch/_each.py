@@ -123,15 +123,16 @@ class Each:
 
     def _session(self, step: Step) -> Session:
         """Return a connection to a route: one that is kept, or a new one. Raises SourceError."""
-        client, route = self.client, step.asked.route
-        if mux := client.take_mux(route):
+        client, asked, route = self.client, step.asked, step.asked.route
+        if mux := client.take_mux(asked):
             return mux
         if self._strikes.may_pipeline(route):
-            if wire := client.take(route):
+            if wire := client.take(asked):
                 return Pipeline(wire, route, used=True)
-            return Pipeline(client.wire(route, step.asked.url), route)
-        sock = client.dial(route, step.asked.url, _http2.PROTOCOLS)
+            return Pipeline(client.wire(asked), route)
+        sock = client.dial(asked, _http2.PROTOCOLS)
+        timeout = client.timeouts.read
         if _http2.is_chosen(sock):
-            return _http2.Multiplex(sock, route, timeout=client.timeouts.read)
+            return _http2.Multiplex(sock, route, timeout=timeout, leash=asked.leash)
         self._strikes.http2[route] = MAX_STRIKES
-        return Pipeline(Wire(sock, timeout=client.timeouts.read), route)
+        return Pipeline(Wire(sock, timeout=timeout, leash=asked.leash), route)

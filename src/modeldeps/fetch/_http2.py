@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from modeldeps.fetch._head import Head, LyingError, WireError, check_framing
+from modeldeps.fetch._leash import LOOSE
 from modeldeps.fetch._session import Session
 from modeldeps.fetch._wire import EndedError, Wire
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from h2.events import Event
 
     from modeldeps.fetch._each import Each
+    from modeldeps.fetch._leash import Leash
     from modeldeps.fetch._route import Route
     from modeldeps.fetch._session import Step
     from modeldeps.fetch._transport import Block
@@ -74,9 +76,9 @@ class _Stream:
 class Multiplex(Session):
     """One connection; the answers come in any order and are held back, in bounds, until their turn."""
 
-    def __init__(self, sock: socket.socket, route: Route, *, timeout: float) -> None:
+    def __init__(self, sock: socket.socket, route: Route, *, timeout: float, leash: Leash = LOOSE) -> None:
         super().__init__(route, used=False)
-        self._wire = Wire(sock, timeout=timeout)
+        self._wire = Wire(sock, timeout=timeout, leash=leash)
         self._timeout = timeout
         self._streams: dict[int, _Stream] = {}
         self._order: deque[_Stream] = deque()
@@ -100,6 +102,14 @@ class Multiplex(Session):
     def release(self) -> None:
         """Let go of this process's part of it."""
         self._wire.release()
+
+    def bind(self, leash: Leash) -> None:
+        """Let something end it from outside while it is in use. Raises WireError."""
+        self._wire.bind(leash)
+
+    def unbind(self) -> None:
+        """Let nothing end it from outside any more."""
+        self._wire.unbind()
 
     def again(self) -> Multiplex:
         """Begin a new order on the same connection."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.fetch import _dial, _reasons
 from modeldeps.fetch._head import LyingError, WireError
+from modeldeps.fetch._leash import LOOSE, Leash
 from modeldeps.fetch._origin import Origin
 from modeldeps.fetch._proxy import Proxy, proxy_of
 from modeldeps.fetch._wire import Wire
@@ -58,36 +59,38 @@ class Route:
         """A proxy reads the requests and sends its own."""
         return self.proxy is not None and self.origin.scheme == "http"
 
-    def dial(self, context: Callable[[], ssl.SSLContext], timeouts: Timeouts) -> socket.socket:
-        """Return a new connection. Raises OSError, WireError, ssl.SSLError."""
-        sock = self._connect(timeouts)
+    def dial(
+        self, context: Callable[[], ssl.SSLContext], timeouts: Timeouts, leash: Leash = LOOSE
+    ) -> socket.socket:
+        """Return a new connection, held by a leash. Raises OSError, WireError, ssl.SSLError."""
+        sock = self._connect(timeouts, leash)
         try:
             if self.origin.scheme != "https":
                 return sock
             if self.proxy is not None:
-                self._tunnel(sock, self.proxy, timeouts)
-            return _dial.secure(sock, self.origin.host, context(), timeout=timeouts.connect)
+                self._tunnel(sock, self.proxy, timeouts, leash)
+            return _dial.secure(sock, self.origin.host, context(), timeout=timeouts.connect, leash=leash)
         except BaseException:
+            leash.free(sock)
             sock.close()
             raise
 
-    def _connect(self, timeouts: Timeouts) -> socket.socket:
-        if self.proxy is None:
-            return _dial.connect(self.origin.host, self.origin.port or 0, timeout=timeouts.connect)
+    def _connect(self, timeouts: Timeouts, leash: Leash) -> socket.socket:
+        origin = self.origin if self.proxy is None else self.proxy.origin
         try:
-            return _dial.connect(
-                self.proxy.origin.host, self.proxy.origin.port or 0, timeout=timeouts.connect
-            )
+            return _dial.connect(origin.host, origin.port or 0, timeout=timeouts.connect, leash=leash)
         except OSError:
+            if self.proxy is None:
+                raise
             raise ProxyError from None
 
-    def _tunnel(self, sock: socket.socket, proxy: Proxy, timeouts: Timeouts) -> None:
+    def _tunnel(self, sock: socket.socket, proxy: Proxy, timeouts: Timeouts, leash: Leash) -> None:
         """Let a proxy pass everything on (RFC 9110, section 9.3.6). Raises OSError, WireError."""
         host = f"[{self.origin.host}]" if ":" in self.origin.host else self.origin.host
         lines = [f"CONNECT {host}:{self.origin.port} HTTP/1.1", f"Host: {host}:{self.origin.port}"]
         if proxy.authorization:
             lines.append(f"Proxy-Authorization: {proxy.authorization}")
-        wire = Wire(sock, timeout=timeouts.read)
+        wire = Wire(sock, timeout=timeouts.read, leash=leash)
         head = wire.ask("\r\n".join([*lines, "", ""]).encode("latin-1"))
         if head.status == _PROXY_AUTHENTICATION:
             raise LyingError("407, the proxy wants to know who asks; name it with its user and password")

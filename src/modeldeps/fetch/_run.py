@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, DigestError, SourceError
 from modeldeps.fetch._finish import Finisher
+from modeldeps.fetch._leash import Leash
 from modeldeps.fetch._orders import Order, can_be_small, choose
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import OtherSizeError, pause_words
@@ -33,10 +34,10 @@ IDLE = 1.0
 """Seconds until the calling thread looks again if nobody wakes it."""
 LOOK = 0.05
 """Seconds between two looks at files that other processes fetch."""
-GRACE = 2.0
-"""Seconds that threads have to end when a run is broken off."""
 SOON = 0.1
-"""Seconds that they have at its good end, when only those have something to do whose connection is dead."""
+"""Seconds that threads have to end before their connections are."""
+GRACE = 2.0
+"""Seconds that they have after it: the disk may be slow."""
 MOST = 32
 """Threads for connections, at most, however many sources there are."""
 SMALL = 1 << 20
@@ -73,6 +74,8 @@ class Run:
         self._looked = 0.0
         self._threads: list[threading.Thread] = []
         self._finisher = Finisher(self)
+        self.leash = Leash()
+        """Holds the connections of its threads."""
 
     def go(self) -> None:
         """Work until all files are there. Raises what ended the run."""
@@ -308,7 +311,6 @@ class Run:
         with self.turn:
             self.stopped = True
             self.wake()
-        until = time.monotonic() + (SOON if self.error is None and not self.active else GRACE)
         with ExitStack() as stack:  # all of it, also where some of it fails, or somebody interrupts it again
             for task in self.active:
                 if task.berth is not None:
@@ -316,8 +318,14 @@ class Run:
             stack.callback(self._finisher.close)
             for _, watch in self._busy.values():
                 stack.callback(watch.end)
-            for thread in self._threads:
-                thread.join(max(0.0, until - time.monotonic()))
+            self._join(SOON)
+            self.leash.cut()  # who still waits for a connection gets up now
+            self._join(GRACE)
+
+    def _join(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _same(place: Place, error: DigestError) -> bool:

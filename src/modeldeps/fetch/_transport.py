@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from modeldeps.errors import SourceError
+from modeldeps.errors import SourceError, redact
+from modeldeps.fetch._leash import LOOSE, Leash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,6 +37,12 @@ class Request:
     """Offset after the last byte, more than `start`; None: to the end."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """What else is said to an HTTP server, and to no server that it redirects to."""
+    leash: Leash = field(default=LOOSE, repr=False, compare=False)
+    """What ends it from outside."""
+
+    def __repr__(self) -> str:
+        """Show no secret: neither those of the URL nor those of headers."""
+        return f"Request({redact(self.url)!r}, start={self.start}, end={self.end})"
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,12 @@ import time
 from typing import TYPE_CHECKING
 
 from modeldeps.fetch._head import MAX_HEAD, Head, WireError, parse_head
+from modeldeps.fetch._leash import LOOSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from modeldeps.fetch._leash import Leash
 
 BUFFER = 1 << 18
 """Bytes that are read at once, at most; larger blocks were no faster."""
@@ -42,7 +45,7 @@ class EndedError(WireError):
 class Wire:
     """A connection that is up. One thread uses it at a time; any thread may close it."""
 
-    def __init__(self, sock: socket.socket, *, timeout: float) -> None:
+    def __init__(self, sock: socket.socket, *, timeout: float, leash: Leash = LOOSE) -> None:
         sock.settimeout(0)
         self.heard = False
         """Something came since the last request."""
@@ -53,6 +56,7 @@ class Wire:
         self.round_trip: float | None = None
         """Seconds from the last lone request to its answer."""
         self._sock = sock
+        self._leash = leash
         self._timeout = timeout
         self._bytes = bytearray(BUFFER)
         self._memory = memoryview(self._bytes)
@@ -62,6 +66,16 @@ class Wire:
         self._turn = 0
         self._process = os.getpid()
         self._eager = isinstance(sock, ssl.SSLSocket)  # a read brings one record, 16 kB, and no more
+
+    def bind(self, leash: Leash) -> None:
+        """Let something end it from outside while it is in use. Raises WireError."""
+        self._leash.free(self._sock)
+        leash.hold(self._sock)
+        self._leash = leash
+
+    def unbind(self) -> None:
+        """Let nothing end it from outside any more."""
+        self.bind(LOOSE)
 
     def send(self, data: bytes) -> None:
         """Send a request, or several. Raises OSError, TimeoutError."""
@@ -75,9 +89,9 @@ class Wire:
         try:
             return self._sock.send(view)
         except (BlockingIOError, ssl.SSLWantWriteError):
-            wait(self._sock, self._timeout, write=True)
+            self._wait(write=True)
         except ssl.SSLWantReadError:
-            wait(self._sock, self._timeout)
+            self._wait()
         return 0
 
     def ask(self, data: bytes) -> Head:
@@ -89,9 +103,10 @@ class Wire:
         return head
 
     def head(self) -> Head:
-        """Return the next head that is not an interim one. Raises OSError, WireError."""
+        """Return the next head that is not an interim one; all have one time. Raises OSError, WireError."""
+        end_of_patience = self._patience()
         for _ in range(_INTERIM):
-            head = parse_head(self._head_bytes())
+            head = parse_head(self._head_bytes(end_of_patience))
             if head.status >= 200:  # noqa: PLR2004 - what comes before is interim
                 self.clean, self._rest, self._in_chunk = False, head.length or 0, False
                 self._turn += 1
@@ -168,6 +183,7 @@ class Wire:
         if self._process != os.getpid():
             self.release()
             return
+        self._leash.free(self._sock)
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)  # that of SSLSocket would end its protection
         self._sock.close()
@@ -176,9 +192,9 @@ class Wire:
         """Let go of this process's part of it: after a fork the parent still speaks on it."""
         self._sock.close()
 
-    def _head_bytes(self) -> bytes:
+    def _head_bytes(self, end_of_patience: float) -> bytes:
         """Return the bytes up to an empty line, that line included."""
-        seen, end_of_patience = 0, self._patience()
+        seen = 0
         while True:
             end = _EMPTY_LINE.search(self._bytes, self._low + max(0, seen - 3), self._high)
             if end and end.end() - self._low <= MAX_HEAD:
@@ -233,7 +249,7 @@ class Wire:
 
     def _patience(self) -> float:
         """Return until when something short must be here: bytes that drip run into no timeout."""
-        return time.monotonic() + 2 * self._timeout
+        return min(time.monotonic() + 2 * self._timeout, self._leash.until)
 
     def _exactly(self, count: int) -> Iterator[memoryview]:
         self._rest, turn = count, self._turn
@@ -277,10 +293,13 @@ class Wire:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             if self._high > before:
                 return False
-            wait(self._sock, self._timeout, write=isinstance(error, ssl.SSLWantWriteError))
+            self._wait(write=isinstance(error, ssl.SSLWantWriteError))
             return True
         self._high += count
         return bool(count) and self._eager and self._high < BUFFER
+
+    def _wait(self, *, write: bool = False) -> None:
+        wait(self._sock, self._leash.left(self._timeout), write=write)
 
 
 def wait(sock: socket.socket, timeout: float, *, write: bool = False) -> None:

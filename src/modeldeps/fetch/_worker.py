@@ -119,8 +119,10 @@ class _Delivery:
     def _request(self) -> Request:
         start, end = self._claims[0].position, self._claims[-1].end
         if self._place.host.ranged is False:
-            return Request(self._place.url)
-        return Request(self._place.url, start, end if end < self._task.file.size else None)
+            return Request(self._place.url, leash=self._run.leash)
+        return Request(
+            self._place.url, start, end if end < self._task.file.size else None, leash=self._run.leash
+        )
 
     def bring(self) -> None:
         """Ask, and take what comes."""
