@@ -88,6 +88,33 @@ def test_offline_fails_until_the_bytes_are_here(site: Path) -> None:
     assert models(done)[0]["bytes_fetched"] == 0
 
 
+def test_offline_the_hint_names_what_turned_the_network_off(site: Path, tmp_path: Path) -> None:
+    elsewhere = {"MODELDEPS_CHANNELS": "http://127.0.0.1:9/"}
+    begin = "hint: run `modeldeps sync` where there is a network, "
+    done = run("sync", "--offline", site=site, **elsewhere)
+    assert f"{begin}without --offline\n" in done.stderr
+    done = run("sync", site=site, **elsewhere, MODELDEPS_OFFLINE="yes")
+    assert f"{begin}or unset MODELDEPS_OFFLINE\n" in done.stderr
+    file = tmp_path / "mine.toml"
+    file.write_text("offline = true\n")
+    done = run("sync", "--offline", site=site, **elsewhere, MODELDEPS_CONFIG=str(file))
+    assert f"{begin}or change `offline` in {file}\n" in done.stderr
+
+
+@pytest.mark.parametrize("spelling", ["path", "url"])
+def test_a_channel_whose_folder_is_missing_is_named_so_with_what_helps(
+    spelling: str, site: Path, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    done = run("sync", site=site, MODELDEPS_CHANNELS=str(gone) if spelling == "path" else gone.as_uri())
+    assert done.returncode == 3
+    assert f": its folder {gone} is not there\n" in done.stderr
+    assert f"hint: mount {gone}, or correct it where the channels or mirrors are set\n" in done.stderr
+    done = run("sync", "--offline", site=site, MODELDEPS_CHANNELS=str(gone))
+    assert done.returncode == 3
+    assert f": its folder {gone} is not there\n" in done.stderr
+
+
 def test_a_model_that_is_not_installed_is_guessed(site: Path) -> None:
     done = run("sync", "digit", site=site)
     assert done.returncode == 3

@@ -237,7 +237,7 @@ def test_offline_only_folders_serve(server: BlobServer, store: Store, tmp_path: 
         "the store lacks 1 file, and the network is off\n"
         "  missing: model.onnx\n"
         "  size:    3.0 MB\n"
-        "hint: run `modeldeps sync` where there is a network, or unset MODELDEPS_OFFLINE"
+        "hint: run `modeldeps sync` where there is a network, without --offline"
     )
     empty = (tmp_path / "empty").as_uri() + "/"
     with pytest.raises(OfflineError):

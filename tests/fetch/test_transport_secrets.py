@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import blob_server
 import pytest
 import scripted
 
+from modeldeps.check._finding import Project
 from modeldeps.config import Settings, settings
 from modeldeps.errors import (
     BrokenTransferError,
@@ -17,18 +19,24 @@ from modeldeps.errors import (
     RefusedError,
     SourceError,
     UnreachableError,
+    redact,
 )
 from modeldeps.fetch import Request, read_url
 from modeldeps.fetch._credentials import Credentials, covers, is_protected
+from modeldeps.fetch._host import Host
 from modeldeps.fetch._http import HttpTransport
 from modeldeps.fetch._open import transport
 from modeldeps.fetch._origin import Origin
 from modeldeps.fetch._proxy import Proxy, proxy_of
+from modeldeps.fetch._redirects import Hop
+from modeldeps.fetch._task import Place, Source, Task
+from modeldeps.fetch.index import IndexRelease
+from modeldeps.manifest import File
+from modeldeps.prefetch._question import Question
+from modeldeps.project import Pyproject
 from modeldeps.tokens import Token
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from blob_server import BlobServer
 
 
@@ -362,3 +370,56 @@ def test_a_transport_can_be_given_its_settings(server: BlobServer, tmp_path: Pat
     opener = HttpTransport(Settings(cache=tmp_path, tokens=(Token(server.url, "given"),)))
     opener.open(Request(f"{server.url}x")).close()
     assert said(server) == ["Bearer given"]
+
+
+def test_over_plain_http_nobody_is_sent_to_netrc(server: BlobServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.url)  # so that a host which is not this machine answers
+    monkeypatch.setenv("no_proxy", "")
+    server.faults["/a"] = server.faults["http://models.example.com/a"] = [blob_server.status(401)]
+    with pytest.raises(UnreachableError) as caught:
+        read_url("http://models.example.com/a", limit=1)
+    assert "401 Unauthorized; it was sent no credentials" in str(caught.value)
+    assert str(caught.value.hint).startswith(
+        "set a token for its URL in MODELDEPS_TOKENS or under [tokens]; "
+    )
+    assert "netrc counts for https alone" in str(caught.value.hint)
+    for url in ("https://models.example.com/a", "http://127.0.0.1:9/a", "http://localhost/a"):
+        assert str(DeniedError(url, "401", sent="").advice).endswith("or name its host in ~/.netrc")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:12/hidden@host/", "http://***"),
+        ("http://me:12?hidden@host/", "http://***"),
+        ("http://me:12#hidden@host/", "http://***"),
+        ("http://me:1/2?hidden@host/", "http://***"),
+        ("http://me:a@b/hidden@host/", "http://***"),
+        ("https://hidden/x@host/", "https://***"),
+        ("https://me:hidden@host/c/", "https://host/c/"),
+        ("https://cdn.example.com/npm/pkg@1.2/", "https://cdn.example.com/npm/pkg@1.2/"),
+        ("https://cdn.example.com/x?by=hidden@host", "https://cdn.example.com/x?***"),
+        ("file:///srv/a@b/c", "file:///srv/a@b/c"),
+    ],
+)
+def test_a_password_is_hidden_whatever_marks_it_has(url: str, shown: str) -> None:
+    assert redact(url) == shown
+
+
+def test_what_holds_a_url_is_shown_without_its_credentials() -> None:
+    url = "https://me:hidden@models.example.com/c/"
+    place = Place(url, Host(), Source())
+    values = (
+        Request(url, headers={"Authorization": "hidden"}),
+        Hop(url),
+        place,
+        Task(File("a", 1, "0" * 64), "m", [place]),
+        IndexRelease("1.0.0", "a.whl", url, "0" * 64),
+        Project(Pyproject(Path("pyproject.toml"), {}), channels=(url,)),
+        Question(channels=(url,)),
+    )
+    for value in values:
+        assert "hidden" not in repr(value)
+        assert type(value).__name__ in repr(value)
+    for value in values[:3]:
+        assert "'https://models.example.com/c/'" in repr(value)

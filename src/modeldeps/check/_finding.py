@@ -35,7 +35,7 @@ class Project:
     """Its file."""
     declaration: Declaration = field(default_factory=Declaration)
     """What its `[tool.modeldeps]` says; nothing where there is none."""
-    channels: tuple[str, ...] = ()
+    channels: tuple[str, ...] = field(default=(), repr=False)
     """The channels to ask, each a URL that ends with a slash."""
     offline: bool = False
     """Folders alone may be asked."""

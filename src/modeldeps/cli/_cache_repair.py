@@ -71,7 +71,7 @@ class Repairer:
     """The store."""
     wanted: Wanted
     """What is known of its blobs."""
-    channels: Sequence[str]
+    channels: Sequence[str] = field(repr=False)
     """Where bytes come from."""
     reporter: Reporter
     """Hears how far a fetch is."""

@@ -9,15 +9,23 @@ from modeldeps.errors._base import FOUND_WRONG, ModelDepsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from urllib.parse import SplitResult
 
 MAX_SHOWN = 300
 """Characters of a URL that an error shows."""
 
 
 def redact(url: str) -> str:
-    """Return a URL as people may see it: without user name, password, query and fragment, on one line."""
+    """
+    Return a URL as people may see it: without user name, password, query and fragment, on one line.
+
+    Where a password may hold a slash, a `?` or a `#`, so that nobody can tell where the host begins,
+    only the scheme is shown.
+    """
     try:
         parts = urlsplit(url)
+        if _is_doubtful(parts):
+            return f"{ascii(parts.scheme)[1:-1]}://***"
         int(parts.port or 0)  # raises where no port is: a password with a slash in it stands there
         host = parts.netloc.rpartition("@")[2]
         path = parts.path if host or parts.scheme in ("", "file") else parts.path.rpartition("@")[2]
@@ -27,6 +35,14 @@ def redact(url: str) -> str:
         return "a URL that can't be read"
     plain = ascii(shown)[1:-1]
     return plain if len(plain) <= MAX_SHOWN else f"{plain[: MAX_SHOWN - 3]}..."
+
+
+def _is_doubtful(parts: SplitResult) -> bool:
+    """Tell whether credentials may reach beyond what looks like the host: `http://me:12/ss@host/`."""
+    if "@" not in f"{parts.path}{parts.query}{parts.fragment}" or not parts.netloc:
+        return False
+    is_plain = "." in parts.netloc and not set(":@") & set(parts.netloc)
+    return not is_plain
 
 
 class SourceError(ModelDepsError):
@@ -58,11 +74,25 @@ class RefusedError(SourceError):
         """What helps, where that is known; a hint of the error that lists all sources."""
 
 
+_PLAIN = "netrc counts for https alone, as anybody on the way can read what is said over http"
+
+
+def _hears_netrc(url: str) -> bool:
+    """Tell whether what netrc has for a host is said to it: over TLS, or on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return True
+    return parts.scheme != "http" or host in ("localhost", "::1") or host.startswith("127.")
+
+
 class DeniedError(RefusedError):
     """A source wants to know who asks, or does not serve it to who asked."""
 
     def __init__(self, url: str, answer: str, *, sent: str) -> None:
-        advice = "set a token for its URL in MODELDEPS_TOKENS or under [tokens], or name its host in ~/.netrc"
+        advice = "set a token for its URL in MODELDEPS_TOKENS or under [tokens]"
+        advice += ", or name its host in ~/.netrc" if _hears_netrc(url) else f"; {_PLAIN}"
         super().__init__(url, f"{answer}; it was sent {sent}", advice=advice)
         self.sent = sent
         """Which kind of credential was sent, in words; no secret."""
@@ -87,8 +117,13 @@ class UnreachableError(ModelDepsError):
     def __init__(self, what: str, failures: Sequence[SourceError], *, hint: str | None = None) -> None:
         self.failures = tuple(failures)
         """What each source answered, in the order in which they were asked."""
-        tried = "\n".join(f"{one.url}: {one.reason}" for one in failures) or "nothing"
-        super().__init__(f"could not fetch {what}", ("tried", tried), hint=hint or _hint(failures))
+        super().__init__(
+            f"could not fetch {what}", ("tried", _tried(failures) or "nothing"), hint=hint or _hint(failures)
+        )
+
+
+def _tried(failures: Sequence[SourceError]) -> str:
+    return "\n".join(f"{one.url}: {one.reason}" for one in failures)
 
 
 def _hint(failures: Sequence[SourceError]) -> str:
@@ -157,12 +192,30 @@ class ContradictionError(ModelDepsError):
 class OfflineError(ModelDepsError):
     """Bytes are missing, and the network may not be used."""
 
-    def __init__(self, paths: Iterable[str], *, missing: str, model: str = "") -> None:
+    def __init__(
+        self,
+        paths: Iterable[str],
+        *,
+        missing: str,
+        model: str = "",
+        by: str = "",
+        tried: Sequence[SourceError] = (),
+    ) -> None:
+        """
+        Take the files and their size, `12.0 MB`.
+
+        `by` is the setting that turned the network off, empty where the caller did; `tried` are
+        folders that were asked all the same.
+        """
         names = tuple(paths)
+        self.failures = tuple(tried)
+        """What each folder answered."""
+        change = f"or unset {by}" if by.startswith("MODELDEPS_") else f"or change {by}"
         count = f"{len(names)} file{'s' if len(names) != 1 else ''}"
         super().__init__(
             f"the store lacks {count}{' of ' if model else ''}{model}, and the network is off",
             ("missing", "\n".join(names)),
             ("size", missing),
-            hint="run `modeldeps sync` where there is a network, or unset MODELDEPS_OFFLINE",
+            *([("tried", _tried(tried))] if tried else []),
+            hint=f"run `modeldeps sync` where there is a network, {change if by else 'without --offline'}",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, DeniedError, NotFoundError, RefusedError
@@ -32,7 +32,7 @@ _NO_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 class Answer:
     """An answer that brings bytes."""
 
-    url: str
+    url: str = field(repr=False)
     """Who gave it."""
     start: int
     """Offset of the first byte."""

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from modeldeps.config import settings
+from modeldeps.config import origin, settings
 from modeldeps.errors import ContradictionError, DigestError, OfflineError, UnreachableError
 from modeldeps.fetch._host import Host
 from modeldeps.fetch._open import scheme
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modeldeps.config import Settings
+    from modeldeps.errors import SourceError
     from modeldeps.store import Store
 
 
@@ -72,8 +73,9 @@ def fetch(  # noqa: PLR0913 - each has its name
         return Fetched(0, blobs)
     chosen = chosen or settings()
     asked = (*chosen.mirrors, *channels)
+    by = origin("offline") if offline and chosen.offline else ""
     if offline:
-        _check_offline(missing, asked, model)
+        _check_offline(missing, asked, model, by)
     store.check_room(sum(file.size - store.begun(file) for file in missing))
     named = {**dict.fromkeys(wanted, model), **(models or {})}
     tasks = _tasks(missing, asked, offline=offline, models=named, connections=chosen.connections)
@@ -82,9 +84,10 @@ def fetch(  # noqa: PLR0913 - each has its name
     try:
         _tell_altered(missing, store, reporter)
         run.go()
-    except UnreachableError:
+    except UnreachableError as error:
         if offline:
-            raise _offline([one.file for one in tasks if one.state is not State.DONE], model) from None
+            left = [one.file for one in tasks if one.state is not State.DONE]
+            raise _offline(left, model, by, error.failures) from None
         raise
     finally:
         reporter.end()
@@ -173,12 +176,12 @@ def _window() -> int:
     return max(4, min(128, (soft - 64) // 4)) if soft > 0 else 128
 
 
-def _check_offline(missing: Sequence[File], channels: Sequence[str], model: str) -> None:
+def _check_offline(missing: Sequence[File], channels: Sequence[str], model: str, by: str) -> None:
     lacking = [file for file in missing if not sources(file, channels, offline=True)]
     if lacking:
-        raise _offline(lacking, model)
+        raise _offline(lacking, model, by)
 
 
-def _offline(files: Sequence[File], model: str) -> OfflineError:
+def _offline(files: Sequence[File], model: str, by: str, tried: Sequence[SourceError] = ()) -> OfflineError:
     size = format_bytes(sum(one.size for one in files))
-    return OfflineError([file.path for file in files], missing=size, model=model)
+    return OfflineError([file.path for file in files], missing=size, model=model, by=by, tried=tried)

@@ -7,15 +7,19 @@ import stat
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from modeldeps.errors import BrokenTransferError, NotFoundError, RefusedError
+from modeldeps.fetch import _file_url
 from modeldeps.fetch._transport import MAX_BLOCK, Body, Request, open_in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from modeldeps.errors import SourceError
+
+
+_INNER = ("blobs", "simple")
+"""Folders that each channel has."""
 
 
 class FileTransport:
@@ -29,7 +33,7 @@ class FileTransport:
             # a pipe must not block the open
             handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFoundError(url) from None
+            raise _missing(url, path) from None
         except OSError as error:
             raise RefusedError(url, _words(error)) from None
         status = os.fstat(handle)
@@ -44,6 +48,18 @@ class FileTransport:
     def open_each(self, requests: Iterable[Request]) -> Iterator[Body | SourceError]:
         """Open several files in order."""
         return open_in_turn(self, requests)
+
+
+def _missing(url: str, path: Path) -> SourceError:
+    """Return what is missing: the file, or with it the whole folder of the channel that it should be in."""
+    parts = path.parts
+    inner = [at for at, part in enumerate(parts) if part in _INNER and at > 0]
+    channel = Path(*parts[: inner[-1]]) if inner else path.parent
+    if channel.is_dir():
+        return NotFoundError(url)
+    reason = "is no folder" if os.path.lexists(channel) else "is not there"
+    advice = f"mount {channel}, or correct it where the channels or mirrors are set"
+    return RefusedError(url, f"its folder {channel} {reason}", advice=advice)
 
 
 def _blocks(stream: FileIO, url: str, count: int) -> Iterator[memoryview]:
@@ -61,19 +77,7 @@ def _blocks(stream: FileIO, url: str, count: int) -> Iterator[memoryview]:
 
 def file_path(url: str) -> Path:
     """Return the path that a `file://` URL means. Raises RefusedError where it is none of this machine's."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise RefusedError(url, "it is no URL that can be asked") from None
-    if parts.netloc not in ("", "localhost"):
-        raise RefusedError(url, "it names another machine; mount its folder and name that")
-    if "\0" in (text := unquote(parts.path, errors="surrogateescape")):
-        raise RefusedError(url, "there is no such path")
-    if os.name == "nt":
-        from urllib.request import url2pathname  # noqa: PLC0415 - only Windows needs it
-
-        return Path(url2pathname(parts.path))
-    return Path(text)
+    return Path(_file_url.file_path(url, windows=os.name == "nt"))
 
 
 def _words(error: OSError) -> str:

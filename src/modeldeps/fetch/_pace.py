@@ -17,7 +17,7 @@ MIN_RATE = 1000
 class Pace:
     """Watch the rate of one body."""
 
-    url: str
+    url: str = field(repr=False)
     """The source."""
     since: float = field(default_factory=time.monotonic)
     """When the window began, on the monotonic clock."""

@@ -30,6 +30,10 @@ class Hop:
     steps: int = 0
     """Redirects until here."""
 
+    def __repr__(self) -> str:
+        """Show no secret of the URL."""
+        return f"Hop({redact(self.url)!r}, crossed={self.crossed}, steps={self.steps})"
+
     def to(self, location: str) -> Hop:
         """Return where a redirect leads. Raises RefusedError when that is no place to go."""
         if self.steps == MAX_REDIRECTS:

@@ -7,7 +7,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import BrokenTransferError, DigestError, RefusedError, SourceError, UnreachableError
+from modeldeps.errors import (
+    BrokenTransferError,
+    DigestError,
+    RefusedError,
+    SourceError,
+    UnreachableError,
+    redact,
+)
 from modeldeps.fetch._retry import Patience
 
 if TYPE_CHECKING:
@@ -66,6 +73,10 @@ class Place:
     """Bytes that its source had served, this file's or others', when it failed last."""
     moved: dict[object, float] = field(default_factory=dict)
     """When bytes that were missing came last, by who waits for them, on the monotonic clock."""
+
+    def __repr__(self) -> str:
+        """Show no secret of the URL."""
+        return f"Place({redact(self.url)!r}, failed={self.failed!r})"
 
     def is_moving(self) -> bool:
         """Tell whether it brings bytes now."""

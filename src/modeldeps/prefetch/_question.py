@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ class Question:
     """Those whose markers are true here, each with the extra that brings its runtime."""
     constraints: tuple[str, ...] = ()
     """The project's plain requirements: what is solved must agree with them, but they are not asked for."""
-    channels: tuple[str, ...] = ()
+    channels: tuple[str, ...] = field(default=(), repr=False)
     """Channels, each a URL that ends with a slash."""
     runtime: str = "cpu"
     """The runtime that the models will meet: `cpu` or `cuda`."""

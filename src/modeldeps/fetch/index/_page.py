@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin
 
@@ -31,8 +31,8 @@ class IndexRelease:
     """`2.1.0`."""
     filename: str
     """`modeldeps_digits-2.1.0-py3-none-any.whl`."""
-    url: str
-    """Where the wheel lies; always beside its index page."""
+    url: str = field(repr=False)
+    """Where the wheel lies; always beside its index page; it may hold credentials."""
     sha256: str
     """Digest of the wheel."""
     requires_python: str = ""
