@@ -110,6 +110,8 @@ def make_folder(folder: Path) -> None:
     Each is open to whom the one above it is open, whatever the umask says: else one member of a
     shared store could shut the others out, or let them in, by chance. Raises OSError.
     """
+    if os.path.isdir(folder):  # noqa: PTH112 - for each blob that lands
+        return
     missing = []
     for one in (folder, *folder.parents):
         if one.is_dir():

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import blob_server
@@ -273,7 +274,7 @@ def test_a_request_that_nobody_waits_for_any_more_fails_without_harm(store: Stor
 def test_whoever_is_interrupted_twice_holds_no_lock_afterwards(server: BlobServer, store: Store) -> None:
     file = file_of(DATA, chunk=1 << 20)
     server.add(DATA, file.sha256, *[blob_server.stall(2 << 20, 3)] * 9)
-    timers = [threading.Timer(after, lambda: os.kill(os.getpid(), signal.SIGINT)) for after in (0.7, 1.2)]
+    timers = [threading.Timer(after, lambda: os.kill(os.getpid(), signal.SIGINT)) for after in (0.7, 0.75)]
     for timer in timers:
         timer.start()
     try:
@@ -281,6 +282,8 @@ def test_whoever_is_interrupted_twice_holds_no_lock_afterwards(server: BlobServe
             fetch_one(file, store, server.url)
     finally:
         for timer in timers:
+            with suppress(KeyboardInterrupt):  # the second one, where the fetch was over before it
+                timer.join()
             timer.join()
     berth = store.berth(file)
     assert isinstance(berth, Berth)

@@ -34,6 +34,8 @@ LEAST = 1 << 20
 """Bytes that are worth a request of their own, whatever the rate."""
 WORTH = 0.5
 """Seconds that a range must still take to be worth sharing."""
+FIRST = 16 << 20
+"""Bytes that tell how fast a source is before the first window is over."""
 SLOW = 32_000
 """Bytes a second; a source that sends fewer is left for another one, if there is one."""
 SLOW_WINDOW = 10.0
@@ -123,7 +125,13 @@ class Host:
     @property
     def outruns_hashing(self) -> bool:
         """Tell whether bytes come faster than this machine likes to hash twice."""
-        return self.rate > HASHED * cores()
+        return (self.rate or self._first_rate()) > HASHED * cores()
+
+    def _first_rate(self) -> float:
+        """Return the bytes a second since the first came; 0 where too few came to tell."""
+        since, before = self._mark
+        came = self.served - before
+        return came / max(time.monotonic() - since, 1e-3) if since and came >= FIRST else 0.0
 
     def worth(self) -> int | None:
         """Return the bytes that are worth sharing what another request brings, or None for unknown."""

@@ -23,13 +23,12 @@ GRAIN = 1 << 16
 _HAS_HOLES = hasattr(os, "SEEK_DATA") and hasattr(os, "SEEK_HOLE")
 
 
-def spread(handle: int, size: int) -> bool:
+def spread(handle: int, size: int, before: int) -> bool:
     """
     Give a file its full length; True where its holes can be told from its data afterwards.
 
-    Where they can't, the file keeps its length. Raises OSError.
+    Where they can't, the file keeps its length of `before`. Raises OSError.
     """
-    before = os.fstat(handle).st_size
     if before == size or not _HAS_HOLES:
         return before == size and _HAS_HOLES
     os.ftruncate(handle, size)
@@ -81,7 +80,13 @@ def block(handle: int) -> int:
 
 def is_whole(handle: int, size: int) -> bool:
     """Tell whether a file has its length, and bytes at every place. Raises OSError."""
-    return os.fstat(handle).st_size == size and data(handle).covers(0, size)
+    found = os.fstat(handle).st_size
+    if found != size or not size or not _HAS_HOLES:
+        return found == size
+    try:
+        return os.lseek(handle, 0, os.SEEK_HOLE) >= size
+    except OSError as error:  # a file system that can't tell has no holes; ENXIO: nothing is there
+        return error.errno != errno.ENXIO
 
 
 def surely(spans: Spans, length: int) -> Spans:

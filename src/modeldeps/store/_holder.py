@@ -7,8 +7,9 @@ import os
 import stat
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from functools import lru_cache
+
+from modeldeps._frozen import dataclass
 
 _LONGEST = 1000
 """Bytes of a lock file that are looked at."""
@@ -45,20 +46,18 @@ class Holder:
                 return cls(pid, _plain(found["host"]), _plain(found["user"]), since)
         return None
 
-    def write(self, handle: int) -> None:
+    def write(self, handle: int, status: os.stat_result) -> None:
         """
         Put the words into a lock file, where it can be written; a lock without words is a lock.
 
         A file with another name, or with more in it than words, is somebody's who wants it overwritten.
         """
-        words = f"{json.dumps(asdict(self))}\n".encode()
+        if status.st_nlink > 1 or status.st_size > _LONGEST or not stat.S_ISREG(status.st_mode):
+            return
         with suppress(OSError):
-            status = os.fstat(handle)
-            if status.st_nlink > 1 or status.st_size > _LONGEST or not stat.S_ISREG(status.st_mode):
-                return
-            os.ftruncate(handle, 0)
-            os.lseek(handle, 0, os.SEEK_SET)
-            os.write(handle, words)
+            if status.st_size:
+                os.ftruncate(handle, 0)
+            os.write(handle, f"{json.dumps(vars(self))}\n".encode())
 
     def __str__(self) -> str:
         return self.words()

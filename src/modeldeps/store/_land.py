@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from modeldeps._frozen import dataclass
 from modeldeps.digest import BLOCK
 from modeldeps.errors import DigestError
 from modeldeps.store import _known, _lock, _trust
@@ -122,8 +121,8 @@ def _open(
     layout: Layout, file: File, lock: _lock.Lock | None, advance: Callable[[int], None] | None
 ) -> Berth:
     shared = lock is not None and lock.proven
-    path, handle = _part(layout.partial, file.sha256, shared=shared)
-    landing = Landing(file, path, handle, **({"advance": advance} if advance else {}))
+    path, handle, is_new = _part(layout.partial, file.sha256, shared=shared)
+    landing = Landing(file, path, handle, is_new=is_new, **({"advance": advance} if advance else {}))
     return Berth(layout, landing, lock, shared=shared)
 
 
@@ -228,18 +227,18 @@ def present(part: Path) -> int:
     return min(status.st_size, getattr(status, "st_blocks", status.st_size) * 512)
 
 
-def _part(folder: Path, digest: str, *, shared: bool) -> tuple[Path, int]:
-    """Open the part file of a blob: the one that an earlier run left, or a new one that nobody else knows."""
+def _part(folder: Path, digest: str, *, shared: bool) -> tuple[Path, int, bool]:
+    """Open the part file of a blob: the one that an earlier run left, or a new one; tell if it is new."""
     if shared:
         path = folder / digest
         with suppress(FileExistsError):
-            return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644)
+            return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644), True
         if _mine(path):
-            return path, os.open(path, _FLAGS | _SAFE, 0o644)
+            return path, os.open(path, _FLAGS | _SAFE, 0o644), False
         path.unlink(missing_ok=True)
-        return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644)  # not one that was put there since
-    path = folder / f"{digest}.{os.getpid()}-{secrets.token_hex(8)}"
-    return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644)
+        return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644), True  # none that was put there since
+    path = folder / f"{digest}.{os.getpid()}-{os.urandom(8).hex()}"
+    return path, os.open(path, _FLAGS | _SAFE | os.O_EXCL, 0o644), True
 
 
 def _mine(path: Path) -> bool:

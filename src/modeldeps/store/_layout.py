@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
@@ -33,7 +34,7 @@ class Layout:
     root: Path
     """Its folder."""
 
-    @property
+    @cached_property
     def common(self) -> Path:
         """Holds what several users share: the folder above their stores, or the store of one user itself."""
         return self.root.parent.parent if self.root.parent.name == MEMBERS else self.root
@@ -43,22 +44,22 @@ class Layout:
         """Holds the layout's number."""
         return self.root / "layout"
 
-    @property
+    @cached_property
     def blobs(self) -> Path:
         """Holds `ab/<digest>` for each blob."""
         return self.root / "blobs" / "sha256"
 
-    @property
+    @cached_property
     def partial(self) -> Path:
         """Holds what is not a blob yet."""
         return self.root / "partial"
 
-    @property
+    @cached_property
     def models(self) -> Path:
         """Holds `<name>/<version>/<variant>-<key>/` for each materialised model."""
         return self.root / "models"
 
-    @property
+    @cached_property
     def chunks(self) -> Path:
         """Holds hints about where chunks lie."""
         return self.root / "chunks"
@@ -89,7 +90,7 @@ class Layout:
 
     def blob(self, digest: str) -> Path:
         """Return where a blob lies or would lie."""
-        return self.blobs / digest[:2] / digest
+        return self.blobs.joinpath(digest[:2], digest)
 
     def model(self, name: str, version: str, variant: str, files: Iterable[File]) -> Path:
         """Return the folder of a materialised model; other bytes or other names give another folder."""

@@ -6,9 +6,9 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.store._holder import Holder
 from modeldeps.store._mounts import is_network
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 _PLAIN |= getattr(os, "O_BINARY", 0)
+_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _KEEPING: dict[int, bool] = {}
 """By the number of a file system: a lock there keeps others out."""
 _BYTE = 1 << 30
@@ -31,6 +32,8 @@ if sys.platform == "win32":
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
+        finally:
+            os.lseek(handle, 0, os.SEEK_SET)
         return True
 else:
     import fcntl
@@ -53,11 +56,13 @@ class Lock:
     """Its open handle; the lock lives as long as it."""
     proven: bool
     """A second request for it was refused, on a file system of this machine: it does keep others out."""
+    opened: os.stat_result
+    """What its handle was opened on."""
 
     def release(self) -> None:
         """Let others in; the file goes first, so that whoever waited for it looks again."""
         try:
-            if os.name != "nt" and _is(self.path, self.handle):
+            if os.name != "nt" and _is(self.path, self.opened):
                 with suppress(OSError):  # such as another user's, left by a process that was killed
                     self.path.unlink(missing_ok=True)
         finally:
@@ -73,11 +78,13 @@ def acquire(path: Path) -> Lock | None:
     """
     handle = _open(path)
     try:
-        if _take(handle) and _is(path, handle):
-            Holder.this().write(handle)
-            return Lock(path, handle, proven=_keeps_out(path, os.fstat(handle).st_dev))
+        opened = os.fstat(handle)
+        _let_all_wait(handle, opened)
+        if _take(handle) and _is(path, opened):
+            Holder.this().write(handle, opened)
+            return Lock(path, handle, _keeps_out(path, opened.st_dev), opened)
     except BaseException as error:
-        if isinstance(error, OSError) and _is(path, handle):  # nobody can lock it here
+        if isinstance(error, OSError) and _is(path, os.fstat(handle)):  # nobody can lock it here
             with suppress(OSError):
                 path.unlink()
         os.close(handle)
@@ -108,7 +115,7 @@ def _open(path: Path) -> int:
     for _ in range(100):
         for flags in (os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_RDWR, os.O_RDONLY):
             try:
-                return _let_all_wait(os.open(path, flags | _PLAIN, 0o666), is_new=bool(flags & os.O_CREAT))
+                return os.open(path, flags | _PLAIN, 0o666)
             except PermissionError:  # noqa: PERF203 - three tries
                 if flags == os.O_RDONLY:
                     raise
@@ -117,18 +124,18 @@ def _open(path: Path) -> int:
     raise FileNotFoundError(2, "is made and removed all the time", str(path))
 
 
-def _let_all_wait(handle: int, *, is_new: bool) -> int:
-    """Let other users read a new lock file, whatever the umask says: reading is enough to wait for it."""
-    if is_new and hasattr(os, "fchmod"):
-        with suppress(OSError):
-            os.fchmod(handle, stat.S_IMODE(os.fstat(handle).st_mode) | 0o444)
-    return handle
+def _let_all_wait(handle: int, opened: os.stat_result) -> None:
+    """Let other users read a lock file, whatever the umask says: reading is enough to wait for it."""
+    mode = stat.S_IMODE(opened.st_mode)
+    if mode & _READ != _READ and hasattr(os, "fchmod"):
+        with suppress(OSError):  # another user's
+            os.fchmod(handle, mode | _READ)
 
 
-def _is(path: Path, handle: int) -> bool:
+def _is(path: Path, opened: os.stat_result) -> bool:
     """Tell whether a path still means the file that was opened."""
     try:
-        return os.path.samestat(os.lstat(path), os.fstat(handle))
+        return os.path.samestat(os.lstat(path), opened)
     except OSError:
         return False
 

@@ -38,7 +38,13 @@ class Part:
     """A part file while it is open."""
 
     def __init__(
-        self, file: File, path: Path, handle: int, *, advance: Callable[[int], None] = _silent
+        self,
+        file: File,
+        path: Path,
+        handle: int,
+        *,
+        advance: Callable[[int], None] = _silent,
+        is_new: bool = False,
     ) -> None:
         self.file = file
         """The file as the manifest names it."""
@@ -47,6 +53,7 @@ class Part:
         self.sequential = False
         """Bytes may only come in order, because nobody could tell afterwards where they are missing."""
         self._handle = handle
+        self._is_new = is_new
         self._advance = advance
         self._turn = threading.RLock()
         self._pieces = Pieces(handle, file.chunks)
@@ -99,12 +106,12 @@ class Part:
                 self.is_known = not self._closing
 
     def _resume(self) -> None:
-        size = os.fstat(self._handle).st_size
+        size = 0 if self._is_new else os.fstat(self._handle).st_size
         if size > self.file.size:
             os.ftruncate(self._handle, 0)
             size = 0
         found = _extents.data(self._handle) if size else Spans()
-        holes = _extents.spread(self._handle, self.file.size)
+        holes = _extents.spread(self._handle, self.file.size, size)
         self.sequential = not holes and not self._pieces
         if not found.total:
             return
@@ -154,7 +161,7 @@ class Part:
             self._pieces.restart()
             self._prefix.restart()
             os.ftruncate(self._handle, 0)
-            _extents.spread(self._handle, self.file.size)
+            _extents.spread(self._handle, self.file.size, 0)
 
     def publish(self, blob: Path, stamps: Stamps) -> Path:
         """

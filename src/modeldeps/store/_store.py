@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
@@ -69,15 +70,20 @@ class Store(Keeping):
         return cls(root, peers=tuple(peers))
 
     def _layouts(self) -> tuple[Layout, ...]:
-        return tuple(map(Layout, (*self.layers, self.root, *self.peers)))
+        return self._all_layouts
 
-    @property
+    @cached_property
+    def _all_layouts(self) -> tuple[Layout, ...]:
+        made = (Layout(one) for one in (*self.layers, self.root, *self.peers))
+        return tuple(self._layout if one.root == self.root else one for one in made)
+
+    @cached_property
     def _layout(self) -> Layout:
         return Layout(self.root)
 
     @property
     def _stamps(self) -> _trust.Stamps:
-        return _trust.Stamps(self._layout.stamps(_trust.user()))
+        return _stamps(self.root, _trust.user())
 
     def blob(self, digest: str) -> Path:
         """Return where a blob lies or would lie in the store that is written."""
@@ -146,7 +152,8 @@ class Store(Keeping):
         def landed() -> bool:
             if any(_trust.known(one.blob(file.sha256), *named) for one in self._layouts()):
                 return True
-            return any(_trust.trusted(Layout(one).blob(file.sha256), *named) for one in self.peers)
+            peers = (one for one in self._layouts() if one.root in self.peers)
+            return any(_trust.trusted(one.blob(file.sha256), *named) for one in peers)
 
         with self.writing(file.size):
             if not prepared or not self._layout.partial.is_dir():
@@ -299,6 +306,11 @@ class Store(Keeping):
 
         with suppress(OSError, StoreError):
             _roots.note(self._layout, _roots.by(by, _roots.use_of(self._layout, manifest, variant)))
+
+
+@lru_cache(maxsize=8)
+def _stamps(root: Path, user: int) -> _trust.Stamps:
+    return _trust.Stamps(Layout(root).stamps(user))
 
 
 def _absolute(folder: Path) -> Path:

@@ -54,9 +54,16 @@ def seal_time(digest: str) -> int:
     return _FIRST + int(digest[:8], 16) % _SPAN // 2 * 2
 
 
-def user() -> int:
-    """Return the number of this user; 0 where the system has none."""
-    return os.geteuid() if hasattr(os, "geteuid") else 0
+if hasattr(os, "geteuid"):
+
+    def user() -> int:
+        """Return the number of this user; 0 where the system has none."""
+        return os.geteuid()
+else:
+
+    def user() -> int:
+        """Return the number of this user; 0 where the system has none."""
+        return 0
 
 
 def is_sealed(status: os.stat_result, digest: str, size: int) -> bool:
@@ -255,6 +262,8 @@ def distrust(path: Path, digest: str, stamps: Stamps) -> None:
 
 def stamp(path: Path, proved: os.stat_result, digest: str, stamps: Stamps) -> None:
     """Remember a proved file that could not be sealed, if it is still that file. Raises OSError."""
+    if is_sealed(proved, digest, proved.st_size):
+        return  # it says so itself
     try:
         status = os.lstat(path)
     except FileNotFoundError:
