@@ -42,6 +42,8 @@ MOST = 32
 """Threads for connections, at most, however many sources there are."""
 SMALL = 1 << 20
 """Bytes of a file up to which what an earlier run left is looked at without a thread."""
+SEVERAL = 32
+"""Files that are opened one after the other: to wake a thread for each costs more than to open it."""
 SPARE = 2
 """Threads beside those of the connections, to look at what earlier runs left."""
 
@@ -220,8 +222,10 @@ class Run:
         with self.turn:
             for task in tasks:
                 task.state, task.berth = State.DONE, None  # of many files, what each needed must not add up
-                self.active.remove(task)
-            self._tell()
+            self.active[:] = [one for one in self.active if one.state is not State.DONE]
+            free = self._window - len(self.active)
+            if not self.active or (self._waiting and free >= min(SEVERAL, self._window // 4)):
+                self._tell()
 
     def failed(self, task: Task, place: Place, error: Exception, *, began: int, gained: int) -> None:
         """Draw the consequences of a request that failed after `gained` new bytes; called under `turn`."""
