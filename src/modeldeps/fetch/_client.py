@@ -33,6 +33,8 @@ HTTP1 = ("http/1.1",)
 _EVERYWHERE = frozenset({"accept", "user-agent"})
 """What the caller may say to a host that another one names."""
 _OURS = frozenset({"accept-encoding", "connection", "host", "range"})
+_PATH = re.compile(r"https?://([A-Za-z0-9.:-]+)(/[!-\"$->@-~]*)", re.ASCII)
+"""A URL whose path and host can be read in one way only; it has neither query nor fragment."""
 _PRINTED = re.compile(r"[!-~]+", re.ASCII)
 _VALUE = re.compile(r"[\t -~]*", re.ASCII)
 
@@ -58,6 +60,8 @@ class Asked:
     @property
     def target(self) -> str:
         """Path and query."""
+        if found := _PATH.fullmatch(self.url):
+            return found[2]
         parts = urlsplit(self.url)
         return f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 
@@ -235,11 +239,17 @@ def _said(request: Request, hop: Hop) -> dict[str, str]:
     return said
 
 
+def _host(plain: str) -> str:
+    """Return what stands between the scheme and the path of a URL. Raises ValueError."""
+    found = _PATH.fullmatch(plain)
+    return found[1] if found else urlsplit(plain).netloc
+
+
 def _split(url: str) -> tuple[str, str]:
     """Return a URL without its credentials, and its host as `Host` has it."""
     try:
         origin, plain = Origin.of(url), split_credentials(url)[0]
-        host = urlsplit(plain).netloc
+        host = _host(plain)
     except ValueError:
         origin, plain, host = Origin("", "", None), "", ""
     if not origin.host or not _PRINTED.fullmatch(url):

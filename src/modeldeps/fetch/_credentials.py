@@ -7,6 +7,7 @@ import ipaddress
 import os
 import stat
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -71,6 +72,7 @@ def covers(prefix: str, url: str) -> bool:
     return path == above or path.startswith(above if above.endswith("/") else f"{above}/")
 
 
+@lru_cache(maxsize=256)
 def is_protected(origin: Origin) -> bool:
     """Tell whether nobody on the way can listen: TLS, or this very machine."""
     if origin.scheme == "https" or origin.host == "localhost":

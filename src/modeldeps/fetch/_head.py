@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_HEAD = 1 << 16
 """Bytes of a head, at most."""
 MAX_FIELDS = 200
 """Fields of a head, at most."""
 
-_STATUS = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: [^\r\n\0]*)?", re.ASCII)
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
+_STATUS = re.compile(r"HTTP/1\.([0-9]) ([0-9]{3})(?: [^\r\n\0]*)?\r?\n", re.ASCII)
+_FIELDS = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n)*\r?\n?", re.ASCII)
+"""Fields, each a line; one that goes on in the next line is none (RFC 9112, section 5.2)."""
 _BODILESS = frozenset({204, 304})
 _MAX_DIGITS = 18
+_SINGLE = {"location": "two places", "content-range": "two ranges"}
+"""Fields of which an answer has one; where it has two, readers differ in which they take."""
 
 
 class WireError(Exception):
@@ -42,6 +49,8 @@ class Head:
     @property
     def closes(self) -> bool:
         """The connection is of no use after this answer."""
+        if self.minor and "connection" not in self.fields and "transfer-encoding" not in self.fields:
+            return False
         words = {word.strip().lower() for word in self.get("connection").split(",")}
         doubtful = self.is_chunked and "content-length" in self.fields  # RFC 9112, section 6.3
         return doubtful or "close" in words or (self.minor == 0 and "keep-alive" not in words)
@@ -62,37 +71,51 @@ class Head:
 
 def parse_head(data: bytes) -> Head:
     """Read a head, its last empty line included. Raises WireError, LyingError."""
-    lines = data.decode("latin-1").split("\n")
-    status = _STATUS.fullmatch(lines[0].removesuffix("\r"))
+    text = data.decode("latin-1")
+    status = _STATUS.match(text)
     if status is None:
         raise WireError("what it answers is not HTTP")
-    if len(lines) > MAX_FIELDS:
+    if text.count("\n") > MAX_FIELDS:
         raise WireError(f"its answer has more than {MAX_FIELDS} fields")
+    if not _FIELDS.fullmatch(text, status.end()):
+        raise WireError("a field of its answer is not HTTP")
     fields: dict[str, list[str]] = {}
-    for line in lines[1:]:
-        if text := line.removesuffix("\r"):
-            name, value = _field(text)
-            fields.setdefault(name, []).append(value)
+    for line in text[status.end() :].rstrip("\r\n").split("\n"):
+        name, colon, value = line.partition(":")
+        if colon:
+            fields.setdefault(name.lower(), []).append(value.strip(" \t\r"))
     head = Head(int(status[2]), int(status[1]), fields)
     check_framing(head)
     return head
 
 
-def _field(line: str) -> tuple[str, str]:
-    name, colon, value = line.partition(":")
-    if not colon or not _NAME.fullmatch(name) or "\r" in value or "\0" in value:
-        raise WireError("a field of its answer is not HTTP")
-    return name.lower(), value.strip(" \t")
-
-
 def check_framing(head: Head) -> None:
-    """Check that a head names one length of its body (RFC 9112, section 6.3). Raises LyingError."""
+    """
+    Check that a head names one length of its body (RFC 9112, section 6.3), one range and one target.
+
+    Fields that say the same twice count as one. Raises LyingError.
+    """
+    for name in _SINGLE:
+        if len(values := head.fields.get(name, ())) > 1:
+            _agree(head, name, values)
+    if "content-length" not in head.fields and "transfer-encoding" not in head.fields:
+        return
     if head.is_chunked and (head.get("transfer-encoding").lower() != "chunked" or not head.minor):
         raise LyingError("it sends the bytes in a form that was not asked for")
-    lengths = {one.strip() for value in head.fields.get("content-length", ()) for one in value.split(",")}
+    values = head.fields.get("content-length", ())
+    if len(values) == 1 and len(values[0]) <= _MAX_DIGITS and values[0].isascii() and values[0].isdigit():
+        return
+    lengths = {one.strip() for value in values for one in value.split(",")}
     if len(lengths) > 1:
         raise LyingError("it names two lengths")
     if any(not (one.isascii() and one.isdigit() and len(one) <= _MAX_DIGITS) for one in lengths):
         raise LyingError("it names a length that is no number")
     if lengths:
         head.fields["content-length"] = [*lengths]
+
+
+def _agree(head: Head, name: str, values: Sequence[str]) -> None:
+    """Let a field that is said several times count once. Raises LyingError where the values differ."""
+    if len(set(values)) > 1:
+        raise LyingError(f"it names {_SINGLE[name]}")
+    head.fields[name] = [values[0]]
