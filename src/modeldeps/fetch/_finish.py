@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import DigestError
@@ -22,26 +22,32 @@ THREADS = 4
 class Finisher:
     """A few threads that end what others began."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, lock: threading.RLock) -> None:
         self._run = run
-        self._pool: ThreadPoolExecutor | None = None
+        self._news = threading.Condition(lock)
         self._waiting: deque[Task] = deque()
-        self._running = 0
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._closed = False
         self._folders: set[Path] = set()
 
     def add(self, task: Task) -> None:
         """Take over a file whose bytes are all there; called under the run's `turn`."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="modeldeps-finish")
         self._waiting.append(task)
-        if self._running < THREADS:
-            self._running += 1
-            try:
-                self._pool.submit(self._work)
-            except RuntimeError:  # no more threads are to be had
-                self._running -= 1
-                if not self._running:
-                    self._work_once()
+        if len(self._waiting) <= self._idle:
+            self._news.notify()
+        elif len(self._threads) < THREADS and not self._hire() and not self._threads:
+            self._work_once()
+
+    def _hire(self) -> bool:
+        """Start one more thread, if it can be had."""
+        thread = threading.Thread(target=self._work, name="modeldeps-finish")
+        try:
+            thread.start()
+        except RuntimeError:
+            return False
+        self._threads.append(thread)
+        return True
 
     def _work_once(self) -> None:
         """End what waits in the thread that has brought the last of it."""
@@ -50,13 +56,19 @@ class Finisher:
 
     def _work(self) -> None:
         """End one file after another."""
-        while True:
-            with self._run.turn:
-                if not self._waiting:
-                    self._running -= 1
-                    return
-                task = self._waiting.popleft()
+        while (task := self._next()) is not None:
             self._finish(task)
+
+    def _next(self) -> Task | None:
+        """Wait for a file; None when no more come."""
+        with self._run.turn:
+            while not self._waiting and not self._closed:
+                self._idle += 1
+                try:
+                    self._news.wait()
+                finally:
+                    self._idle -= 1
+            return self._waiting.popleft() if self._waiting else None
 
     def _finish(self, task: Task) -> None:
         run = self._run
@@ -92,6 +104,8 @@ class Finisher:
         """Wait for what is being brought to disk; bring the names to disk. Raises StoreError."""
         with self._run.turn:
             self._waiting.clear()
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            self._closed = True
+            self._news.notify_all()
+        for thread in self._threads:
+            thread.join()
         self._run.store.flush(self._folders)

@@ -75,7 +75,7 @@ class Run:
         self._changes = 0
         self._looked = 0.0
         self._threads: list[threading.Thread] = []
-        self._finisher = Finisher(self)
+        self._finisher = Finisher(self, lock)
         self.leash = Leash()
         """Holds the connections of its threads."""
 
