@@ -118,6 +118,24 @@ def test_gc_never_frees_what_this_environment_names_though_nobody_noted_it(machi
     shutil.rmtree(machine.root / "store" / "roots")
     assert machine.cache("gc", "--dry-run", "--keep-days", "0", site="two")["freed"] == 0
     assert machine.cache("gc", "--dry-run", "--keep-days", "0", site="one")["freed"] == len(VOICE)
+    machine.cache("gc", "--keep-days", "0", site="one")
+    assert [one.name for one in (machine.root / "store" / "models").glob("*/*")] == ["2.1.0"]
+
+
+def test_gc_says_which_note_can_t_be_read_and_keeps_the_models(machine: Machine) -> None:
+    shutil.rmtree(machine.root / "two")
+    (note,) = [one for one in (machine.root / "store" / "roots").glob("*/*") if "voice" in one.read_text()]
+    note.write_bytes(b"")
+    done = machine.run("cache", "gc", "--keep-days", "0", site="one")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (
+        f"kept: all models: a note can't be read, and what it was for is not known: {note}\nhint: "
+        in done.stderr
+    )
+    assert [one["path"] for one in machine.cache("gc", "--dry-run")["damaged"]] == [str(note)]
+    assert machine.cache("info")["damaged_notes"] == [str(note)]
+    assert f"{note}, a note of who uses what" in machine.run("cache", "info").stdout
+    assert machine.cache("gc", "--keep-days", "0", "--unsure-days", "0")["freed"] == len(VOICE)
 
 
 def test_gc_says_which_environments_are_out_of_sight(machine: Machine) -> None:

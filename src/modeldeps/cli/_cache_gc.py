@@ -93,6 +93,10 @@ def _json(done: Swept, *, dry_run: bool) -> dict[str, object]:
         "kept": [{**_thing(one.going), "reason": one.reason} for one in done.kept],
         "needed": done.plan.needed,
         "waiting": done.plan.waiting,
+        "damaged": [
+            {"path": str(one.file), "user": user(one.user), "used": moment(one.used)}
+            for one in done.plan.lost
+        ],
         "unsure": [{**_use(one), "reason": state(one).removeprefix("unsure: ")} for one in done.plan.unsure],
     }
 
@@ -114,10 +118,16 @@ def _tell(done: Swept, rules: Rules, *, dry_run: bool) -> None:
     if rows := _rows(done.gone):
         for line in table(("WHAT", "FREES", "LAST USE", "BY", "WHY"), rows):
             write(line)
-    for one in done.kept:
-        say(f"kept: {one.going.path}: {one.reason}")
+    for left in done.kept:
+        say(f"kept: {left.going.path}: {left.reason}")
     for place_, words in _unsure(done.plan).items():
         say(f"kept: {place_}: {words}; it counts until it was not used for {rules.unsure / _DAY:.0f} days")
+    for one in done.plan.lost:
+        say(
+            f"kept: all models: a note can't be read, and what it was for is not known: {one.file}\n"
+            f"hint: `modeldeps sync` in its environment writes it anew; delete it where that is gone; "
+            f"it counts until {rules.unsure / _DAY:.0f} days after its last use, {date(one.used)}"
+        )
     verb = "would free" if dry_run else "freed"
     later = f", {format_bytes(done.plan.waiting)} is kept for a while" if done.plan.waiting else ""
     say(f"{verb} {format_bytes(done.freed)}; {format_bytes(done.plan.needed)} is needed{later}")

@@ -69,6 +69,7 @@ def _costs_json(costs: Costs, plan: Plan) -> dict[str, object]:
         "needed": plan.needed,
         "waiting": plan.waiting,
         "freeable": plan.freed,
+        "damaged_notes": [str(one.file) for one in plan.lost],
         "environments": [
             {**_environment(one), **_sizes(one), "models": sorted({use.note.use.model for use in one.uses})}
             for one in costs.environments
@@ -110,6 +111,7 @@ def _pairs(store: Store, usage: Usage, plan: Plan) -> list[tuple[str, object]]:
         ("models", usage.models),
         ("blobs", f"{usage.blobs} ({format_bytes(usage.blob_bytes)})"),
         ("interrupted", f"{usage.partial} ({format_bytes(usage.partial_bytes)})" if usage.partial else ""),
+        ("unreadable", "\n".join(f"{one.file}, a note of who uses what" for one in plan.lost)),
         ("not needed", f"{format_bytes(unneeded)}, of which {frees}" if unneeded else ""),
     ]
 

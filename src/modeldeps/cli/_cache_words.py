@@ -10,6 +10,7 @@ from modeldeps import environment
 from modeldeps.cli._output import say
 from modeldeps.errors import ManifestError
 from modeldeps.store import Alive, Unsure, is_here, plain
+from modeldeps.store._layout import model_key
 
 if TYPE_CHECKING:
     from modeldeps.store import Judged
@@ -60,11 +61,14 @@ def state(one: Judged) -> str:
 
 
 def installed() -> frozenset[str]:
-    """Return the digests of all blobs that the models of this very environment name."""
+    """Return the digests of all blobs and the names of all folders of the models of this environment."""
     found: set[str] = set()
     for pointer in environment.pointers():
         try:
-            found.update(file.sha256 for file in pointer.manifest().all_files())
+            manifest = pointer.manifest()
         except ManifestError as error:  # noqa: PERF203 - a few rounds
             say(f"warning: {error}")
+        else:
+            found.update(file.sha256 for file in manifest.all_files())
+            found.update(model_key(one.name, manifest.payload(one)) for one in manifest.variants)
     return frozenset(found)

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps.store._damaged import known
 from modeldeps.store._needs import Judged, Rules
 from modeldeps.store._place import machine
 from modeldeps.store._roots import Dead, judge
-from modeldeps.store._uses import notes
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -46,7 +46,7 @@ class Costs:
 
 def weigh(layout: Layout, rules: Rules) -> Costs:
     """Return what each environment and each model costs."""
-    judged = [Judged(one, judge(one.use)) for one in notes(layout)]
+    judged = [Judged(one, judge(one.use)) for one in known(layout)[0]]
     digests = {digest for one in judged for digest in one.note.use.blobs}
     sizes = {digest: size for digest in digests if (size := _size(layout, digest)) is not None}
     return costs(judged, sizes, rules)

@@ -19,11 +19,11 @@ from modeldeps.errors import StoreBusyError
 from modeldeps.files import make_folder
 from modeldeps.store import _known, _lock
 from modeldeps.store._contents import blobs, contents
+from modeldeps.store._damaged import known
 from modeldeps.store._needs import Judged, Rules, needs
 from modeldeps.store._plan import Going, Plan, plan
 from modeldeps.store._roots import judge
 from modeldeps.store._sweep import Kept, Sweep
-from modeldeps.store._uses import notes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -53,8 +53,9 @@ class Swept:
 
 
 def survey(layout: Layout, layers: Sequence[Layout], rules: Rules, also: Collection[str] = ()) -> Plan:
-    """Return what a store can do without; `also` are digests of blobs that stay whatever notes say."""
-    return plan(blobs(layout), contents(layout, layers), _judged(list(notes(layout))), rules, also)
+    """Return what a store can do without; `also` stays whatever notes say, as `needs` takes it."""
+    found, lost = known(layout)
+    return plan(blobs(layout), contents(layout, layers), needs(_judged(found), rules, also, lost=lost), rules)
 
 
 def collect(layout: Layout, layers: Sequence[Layout], rules: Rules, also: Collection[str] = ()) -> Swept:
@@ -63,11 +64,11 @@ def collect(layout: Layout, layers: Sequence[Layout], rules: Rules, also: Collec
         return Swept(Plan(()))
     with _alone(layout) as proven:
         for_sure = rules if proven else replace(rules, keep=max(rules.keep, UNPROVEN))
-        found = list(notes(layout))
-        judged = _judged(found)
-        going = plan(blobs(layout), contents(layout, layers), judged, for_sure, also)
-        sweep = Sweep(layout, layout.trash / secrets.token_hex(8), found, for_sure)
-        sweep.run(going.going, needs(judged, for_sure, also))
+        found, lost = known(layout)
+        stays = needs(_judged(found), for_sure, also, lost=lost)
+        going = plan(blobs(layout), contents(layout, layers), stays, for_sure)
+        sweep = Sweep(layout, layout.trash / secrets.token_hex(8), [*found, *lost], for_sure)
+        sweep.run(going.going, stays)
         if any(one.kind == "blob" for one in sweep.gone):
             _known.compact(layout.chunks, lru_cache(lambda digest: os.path.lexists(layout.blob(digest))))
     return Swept(going, tuple(sweep.gone), tuple(sweep.kept))

@@ -153,7 +153,7 @@ class Keeping:
             note.file.unlink(missing_ok=True)
 
     def survey(self, rules: Rules, also: Collection[str] = ()) -> Plan:
-        """Return what the store that is written can do without; `also` are digests of blobs that stay."""
+        """Return what the store that is written can do without; blobs and folders named in `also` stay."""
         from modeldeps.store import _gc  # noqa: PLC0415
 
         return _gc.survey(self._layout, self._others, rules, also)

@@ -11,6 +11,7 @@ from modeldeps.store._uses import PIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from modeldeps.store._damaged import Damaged
     from modeldeps.store._uses import Note, Use
 
 DAY = 86_400.0
@@ -58,6 +59,10 @@ class Needs:
 
     blobs: set[str] = field(default_factory=set)
     """Digests of blobs that stay."""
+    folders: frozenset[str] = frozenset()
+    """Names of folders of materialised models that stay, whatever the model."""
+    lost: list[Damaged] = field(default_factory=list)
+    """Notes that can't be read and that count: as long as there is one, all that there is may be needed."""
     models: set[Model] = field(default_factory=set)
     """Materialised models that stay."""
     last_of_blob: dict[str, Judged] = field(default_factory=dict)
@@ -82,9 +87,16 @@ class Needs:
         self.last_of_model[model_of(use)] = _later(one, self.last_of_model.get(model_of(use)))
 
 
-def needs(judged: Iterable[Judged], rules: Rules, also: Collection[str] = ()) -> Needs:
-    """Return what stays because of uses; `also` are digests that stay whatever notes say."""
-    found = Needs(blobs=set(also))
+def needs(
+    judged: Iterable[Judged], rules: Rules, also: Collection[str] = (), *, lost: Iterable[Damaged] = ()
+) -> Needs:
+    """
+    Return what stays because of uses, and whether that is all, by the notes that can't be read.
+
+    `also` are digests of blobs and names of models' folders that stay whatever notes say.
+    """
+    counting = [one for one in lost if rules.now - one.used < rules.unsure]
+    found = Needs(blobs=set(also), folders=frozenset(also), lost=counting)
     for one in judged:
         if one.counts(rules):
             found.keep(one.note.use)

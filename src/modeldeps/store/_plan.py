@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modeldeps.store._needs import DAY, Judged, Needs, Rules, needs
+from modeldeps.store._needs import DAY, Judged, Needs, Rules
 from modeldeps.store._roots import Dead, Unsure
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from modeldeps.store._contents import Blob, Contents, Folder, Loose
+    from modeldeps.store._damaged import Damaged
 
 LEFTOVER = 7 * DAY
 """Seconds after which what an interrupted run left is not gone on with."""
@@ -53,6 +54,8 @@ class Plan:
     """Bytes of blobs that something needs."""
     waiting: int = 0
     """Bytes of blobs that nothing needs, and that are kept for a while."""
+    lost: tuple[Damaged, ...] = ()
+    """Notes that can't be read, because of which all models and blobs stay."""
 
     @property
     def freed(self) -> int:
@@ -60,11 +63,8 @@ class Plan:
         return sum(one.size for one in self.going)
 
 
-def plan(
-    blobs: Iterable[Blob], found: Contents, judged: Iterable[Judged], rules: Rules, also: Collection[str] = ()
-) -> Plan:
-    """Return what a store can do without, by what lies in it and by who uses what."""
-    stays = needs(judged, rules, also)
+def plan(blobs: Iterable[Blob], found: Contents, stays: Needs, rules: Rules) -> Plan:
+    """Return what a store can do without, by what lies in it and by what is needed."""
     folders = [one for one in found.folders if _folder_goes(one, stays, rules)]
     links = Counter(inode for one in folders for inode in one.links)
     gone: list[Going] = []
@@ -74,18 +74,18 @@ def plan(
             needed += blob.size
             continue
         last = stays.last_of_blob.get(blob.digest)
-        if rules.now - max(blob.changed, last.note.used if last else 0) < rules.keep:
+        if stays.lost or rules.now - max(blob.changed, last.note.used if last else 0) < rules.keep:
             waiting += blob.size
         else:
             held = blob.links > 1 + links[blob.inode]
             size = 0 if held else blob.size
             gone.append(Going("blob", Path(blob.digest), size, blob.changed, _why(last), last))
     going = (*_models(folders, stays), *gone, *_rest(found, stays, rules))
-    return Plan(going, tuple(stays.unsure), count, needed, waiting)
+    return Plan(going, tuple(stays.unsure), count, needed, waiting, tuple(stays.lost))
 
 
 def _folder_goes(folder: Folder, stays: Needs, rules: Rules) -> bool:
-    if folder.key in stays.models:
+    if folder.key in stays.models or folder.path.name in stays.folders or stays.lost:
         return False
     last = stays.last_of_model.get(folder.key)
     return rules.now - max(folder.changed, last.note.used if last else 0) >= rules.keep

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from modeldeps.digest import is_sha256
 from modeldeps.files import make_folder
 from modeldeps.store import _lock
+from modeldeps.store._damaged import Damaged, is_damaged
 from modeldeps.store._needs import Judged, Needs, Rules, needs
 from modeldeps.store._roots import gate, judge
 from modeldeps.store._trust import user
@@ -45,7 +47,7 @@ class Kept:
 class Sweep:
     """One run that frees space."""
 
-    def __init__(self, layout: Layout, trash: Path, notes: Collection[Note], rules: Rules) -> None:
+    def __init__(self, layout: Layout, trash: Path, notes: Collection[Note | Damaged], rules: Rules) -> None:
         self.gone: list[Going] = []
         """What went."""
         self.kept: list[Kept] = []
@@ -93,12 +95,17 @@ class Sweep:
 
     def _new_needs(self) -> Needs:
         """Return what is needed by uses that were noted since the plan was made."""
-        fresh = []
+        fresh, lost = [], []
         for file in note_files(self._layout):
             with suppress(OSError):
-                if self._noted.get(file) != file.lstat().st_mtime and (found := read_note(file)):
+                status = file.lstat()
+                if self._noted.get(file) == status.st_mtime:
+                    continue
+                if found := read_note(file):
                     fresh.append(Judged(found, judge(found.use)))
-        return needs(fresh, self._rules)
+                elif is_damaged(file):
+                    lost.append(Damaged(file, status.st_mtime, status.st_uid))
+        return needs(fresh, self._rules, lost=lost)
 
     def _move(self, step: Sequence[Going]) -> None:
         """Move to the trash what is still as the plan found it, and still not needed."""
@@ -129,9 +136,10 @@ class Sweep:
                 self._free(one, _unlock)
             case "empty":
                 with gate(self._layout):
-                    if not self._new_needs().models:
+                    fresh = self._new_needs()
+                    if not fresh.models and not fresh.lost:
                         self._free(one, Path.rmdir)
-            case "trash" if one.path.name in stays.blobs:
+            case "trash" if one.path.name in stays.blobs or (stays.lost and is_sha256(one.path.name)):
                 self._attempt(one, lambda: _put_back(one.path, self._layout.blob(one.path.name)))
             case "scratch" | "stamp" | "trash":
                 self._free(one, _remove)
@@ -157,6 +165,8 @@ class Sweep:
 
 
 def _is_needed(one: Going, fresh: Needs) -> bool:
+    if fresh.lost:
+        return True
     if one.kind == "blob":
         return one.path.name in fresh.blobs
     return (one.path.parent.parent.name, one.path.parent.name, one.path.name) in fresh.models
