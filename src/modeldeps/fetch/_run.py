@@ -21,6 +21,7 @@ from modeldeps.fetch._orders import Order, can_be_small, choose
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import OtherSizeError, pause_words
 from modeldeps.fetch._task import Place, State, Task
+from modeldeps.fetch._told import Told
 from modeldeps.fetch._worker import work, work_once
 from modeldeps.store import Berth, Busy
 
@@ -67,6 +68,7 @@ class Run:
         """Threads are to end."""
         self.wrong: list[DigestError] = []
         """Which sources served other bytes than the manifest names."""
+        self._told = Told(tasks, reporter)
         self._waiting = deque(tasks)
         self._busy: dict[str, tuple[Task, Watch]] = {}
         self._window = window
@@ -89,10 +91,12 @@ class Run:
                 self._check_places()
                 self._staff()
                 with self.turn:
+                    self._told.look()
                     if seen == self._changes or self._busy:
                         self._news.wait(LOOK if self._busy else IDLE)
         finally:
             self._end()
+            self._told.end(self.error)
         if self.error is not None:
             raise self.error
 
@@ -294,7 +298,7 @@ class Run:
         place.host.hear_nothing()
         if isinstance(error, BrokenTransferError) and not place.host.served:
             place.host.dead = error
-        self.reporter.note(f"{error.url}: {error.reason}")
+        self._told.left(place, error)
 
     def blame(self, task: Task, error: DigestError) -> None:
         """Go on with another source after the whole of a file came out wrong; called under `turn`."""
