@@ -119,7 +119,7 @@ def test_gc_never_frees_what_this_environment_names_though_nobody_noted_it(machi
     assert machine.cache("gc", "--dry-run", "--keep-days", "0", site="two")["freed"] == 0
     assert machine.cache("gc", "--dry-run", "--keep-days", "0", site="one")["freed"] == len(VOICE)
     machine.cache("gc", "--keep-days", "0", site="one")
-    assert [one.name for one in (machine.root / "store" / "models").glob("*/*")] == ["2.1.0"]
+    assert {one.parts[-3] for one in (machine.root / "store" / "models").glob("*/*/*")} == {"digits"}
 
 
 def test_gc_says_which_note_can_t_be_read_and_keeps_the_models(machine: Machine) -> None:
@@ -169,7 +169,7 @@ def test_a_pin_keeps_a_model_and_is_listed_and_taken_away(machine: Machine) -> N
     (machine.root / "app").mkdir()
     (machine.root / "app" / "pyproject.toml").write_text("[project]\nname = 'app'\n")
     done = machine.run("cache", "pin", "voice", site="two", cwd="app")
-    assert done.stdout.splitlines()[1].endswith(f"pin of {machine.root / 'app'}")
+    assert done.stdout.splitlines()[1].endswith(f"pin of {machine.root / 'app'}  pinned")
     (pin,) = machine.cache("pin")
     assert (pin["name"], pin["project"]) == ("voice", str(machine.root / "app"))
     shutil.rmtree(machine.root / "two")
@@ -178,6 +178,24 @@ def test_a_pin_keeps_a_model_and_is_listed_and_taken_away(machine: Machine) -> N
     done = machine.run("cache", "unpin", "voice", "--project", "app")
     assert done.stderr == "unpinned voice 1.0.0 fp32\n"
     assert machine.cache("gc", "--keep-days", "0")["freed"] == len(VOICE)
+
+
+def test_a_pin_whose_project_is_gone_is_shown_as_ended_and_is_freed_or_taken_away(machine: Machine) -> None:
+    (machine.root / "app").mkdir()
+    (machine.root / "app" / "pyproject.toml").write_text("[project]\nname = 'app'\n")
+    machine.run("cache", "pin", "voice", "digits", site="two", cwd="app")
+    assert {one["state"] for one in machine.cache("pin")} == {"pinned"}
+    (machine.root / "app" / "pyproject.toml").unlink()
+    done = machine.run("cache", "pin")
+    assert [line.rpartition("  ")[2] for line in done.stdout.splitlines()[1:]] == [
+        "its pyproject.toml is gone"
+    ] * 2
+    assert "hint: `modeldeps cache gc` takes such pins away in time; at once:" in done.stderr
+    assert done.stderr.endswith(f" --project {machine.root / 'app'}\n")
+    assert machine.run("cache", "unpin", "digits", cwd="app").returncode == 0
+    shutil.rmtree(machine.root / "two")
+    assert machine.cache("gc", "--keep-days", "0")["freed"] == len(VOICE)
+    assert machine.cache("pin") == []
 
 
 def test_any_release_that_somebody_used_can_be_pinned(machine: Machine) -> None:

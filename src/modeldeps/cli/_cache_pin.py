@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from modeldeps import environment, project
-from modeldeps.cli._cache_words import date, moment, place, user
+from modeldeps.cli._cache_words import date, moment, place, state, user
 from modeldeps.cli._output import add_json, say, table, write, write_json
 from modeldeps.config import settings
 from modeldeps.errors import NotInStoreError
@@ -17,7 +18,7 @@ from modeldeps.store import plain
 if TYPE_CHECKING:
     import argparse
 
-    from modeldeps.store import Note, Store, Use
+    from modeldeps.store import Judged, Note, Store, Use
 
 HELP = "keep models although no environment needs them; list what is kept so"
 
@@ -96,20 +97,33 @@ def _json(one: Note) -> dict[str, object]:
     use = one.use
     size = sum(use.blobs.values())
     named = {"name": use.name, "version": use.version, "variant": use.variant}
-    return {**named, "bytes": size, "project": use.place, "user": user(one.user), "since": moment(one.used)}
+    whose = {"project": use.place, "user": user(one.user), "since": moment(one.used)}
+    return {**named, "bytes": size, **whose, "state": state(_judged(one))}
+
+
+def _judged(one: Note) -> Judged:
+    from modeldeps.store import Judged, judge  # noqa: PLC0415
+
+    return Judged(one, judge(one.use))
 
 
 def _tell(found: list[Note]) -> None:
-    from modeldeps.store import Alive, Judged  # noqa: PLC0415
+    from modeldeps.store import Dead  # noqa: PLC0415
 
+    pins = [_judged(one) for one in found]
     rows = [
         (
-            one.use.model,
-            format_bytes(sum(one.use.blobs.values())),
-            date(one.used),
-            place(Judged(one, Alive())),
+            one.note.use.model,
+            format_bytes(sum(one.note.use.blobs.values())),
+            date(one.note.used),
+            place(one),
+            state(one),
         )
-        for one in found
+        for one in pins
     ]
-    for line in table(("MODEL", "SIZE", "SINCE", "PIN"), rows):
+    for line in table(("MODEL", "SIZE", "SINCE", "PIN", "STATE"), rows):
         write(line)
+    ended = next((one.note.use for one in pins if isinstance(one.state, Dead)), None)
+    if ended:
+        command = f"modeldeps cache unpin {plain(ended.name)} --project {quote(plain(ended.place))}"
+        say(f"hint: `modeldeps cache gc` takes such pins away in time; at once: {command}")

@@ -23,7 +23,7 @@ examples:
   modeldeps cache unpin digits==2.0.0 --project ../old
 
 Only pins of this user are taken away: those of the project around the current folder, or where there
-is none those that belong to no project.
+is none those that belong to no project, or to one in this folder that is gone.
 """
 
 
@@ -41,8 +41,8 @@ def execute(args: argparse.Namespace) -> int:
 
     store = Store.open(settings())
     here = project.find(Path.cwd()) if args.project is None else args.project.absolute() / "pyproject.toml"
-    place = "" if here is None else str(here.parent)
-    pins = [one for one in store.own_notes() if one.use.kind == "pin" and one.use.place == place]
+    places = ("", str(Path.cwd())) if here is None else (str(here.parent),)
+    pins = [one for one in store.own_notes() if one.use.kind == "pin" and one.use.place in places]
     chosen = []
     for text in args.names:
         name, version = split(text)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from modeldeps.store._landing import Landing
     from modeldeps.store._needs import KEEP_DAYS, UNSURE_DAYS, Judged, Rules
     from modeldeps.store._plan import Going, Plan
-    from modeldeps.store._roots import Alive, Dead, Unsure, pin_of
+    from modeldeps.store._roots import Alive, Dead, Unsure, judge, pin_of
     from modeldeps.store._search import Source
     from modeldeps.store._shared import is_shared
     from modeldeps.store._usage import Usage
@@ -56,6 +56,7 @@ __all__ = [
     "Watch",
     "is_here",
     "is_shared",
+    "judge",
     "pin_of",
     "plain",
 ]
@@ -92,6 +93,7 @@ _HOMES = {
     "Watch": "modeldeps.store._land",
     "is_here": "modeldeps.store._costs",
     "is_shared": "modeldeps.store._shared",
+    "judge": "modeldeps.store._roots",
     "pin_of": "modeldeps.store._roots",
     "plain": "modeldeps.store._uses",
 }
