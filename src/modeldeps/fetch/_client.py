@@ -11,9 +11,10 @@ from urllib.parse import urlsplit
 from modeldeps import __version__
 from modeldeps.errors import ConfigError, RefusedError, SourceError
 from modeldeps.fetch import _reasons, _trust_roots
-from modeldeps.fetch._credentials import Credential, Credentials
+from modeldeps.fetch._credentials import Credentials
 from modeldeps.fetch._head import Head, WireError
 from modeldeps.fetch._leash import LOOSE, Leash
+from modeldeps.fetch._netrc import Credential
 from modeldeps.fetch._origin import Origin, split_credentials
 from modeldeps.fetch._pool import Pool
 from modeldeps.fetch._route import Route, Timeouts

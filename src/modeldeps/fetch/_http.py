@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from modeldeps.config import settings
 from modeldeps.errors import SourceError
-from modeldeps.fetch import _reasons
+from modeldeps.fetch import _reasons, _trust_roots
 from modeldeps.fetch._answer import Answer, judge
 from modeldeps.fetch._client import Client, Exchange
 from modeldeps.fetch._each import Each, Strikes
 from modeldeps.fetch._head import WireError
 from modeldeps.fetch._redirects import STATUSES, Hop, Redirects
 from modeldeps.fetch._route import Timeouts
+from modeldeps.fetch._stamps import stamps
 from modeldeps.fetch._transport import Body, Request
 
 if TYPE_CHECKING:
@@ -32,9 +33,17 @@ class HttpTransport:
 
     def __init__(self, chosen: Settings | None = None) -> None:
         timeouts = Timeouts(CONNECT_TIMEOUT, READ_TIMEOUT)
-        self._client = Client(settings() if chosen is None else chosen, timeouts=timeouts)
+        chosen = settings() if chosen is None else chosen
+        self._certificates = _trust_roots.files(chosen.certificates, chosen.client_certificate)
+        self._read = stamps(self._certificates)
+        self._client = Client(chosen, timeouts=timeouts)
         self._redirects = Redirects()
         self._strikes = Strikes()
+
+    @property
+    def is_stale(self) -> bool:
+        """A file of certificates changed since."""
+        return stamps(self._certificates) != self._read
 
     def open(self, request: Request) -> Body:
         """Ask for a URL, or a range of it, through redirects."""

@@ -6,11 +6,15 @@ import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from modeldeps.config import config_file, system_config_file
 from modeldeps.errors import RefusedError
 from modeldeps.fetch._file import FileTransport
+from modeldeps.fetch._netrc import netrc_files
+from modeldeps.fetch._stamps import stamps
 
 if TYPE_CHECKING:
     from modeldeps.fetch._http import HttpTransport
+    from modeldeps.fetch._stamps import Stamp
     from modeldeps.fetch._transport import Transport
 
 SCHEMES = ("file", "http", "https")
@@ -45,7 +49,7 @@ def transport(url: str) -> Transport:
     """Return the transport that serves a URL. Raises RefusedError where there is none."""
     match scheme(url):
         case "http" | "https":
-            return _http(os.getpid(), tuple(_value(name) for name in _HEARD))
+            return _current()
         case "file":
             return FileTransport()
         case _:
@@ -58,10 +62,21 @@ def _value(name: str) -> str | None:
     return os.environ.get(name) or (os.environ.get(name.upper()) if name.islower() else None)
 
 
+def _current() -> HttpTransport:
+    """Return the transport of what is set now; where a file that it read changed, that is a new one."""
+    heard = tuple(_value(name) for name in _HEARD)
+    read = stamps([config_file(), system_config_file(), *netrc_files()])
+    found = _http(os.getpid(), heard, read)
+    if found.is_stale:
+        _http.cache_clear()
+        found = _http(os.getpid(), heard, read)
+    return found
+
+
 @lru_cache(maxsize=1)
-def _http(process: int, heard: tuple[str | None, ...]) -> HttpTransport:
+def _http(process: int, heard: tuple[str | None, ...], read: tuple[Stamp, ...]) -> HttpTransport:
     """Keep one transport a process: a forked child must not speak on its parent's connections."""
-    del process, heard
+    del process, heard, read
     from modeldeps.fetch._http import HttpTransport  # noqa: PLC0415 - a folder needs no network
 
     return HttpTransport()

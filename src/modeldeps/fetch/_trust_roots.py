@@ -37,6 +37,19 @@ def context(
     return made
 
 
+def files(certificates: Path | None, client: Path | None) -> tuple[Path, ...]:
+    """
+    Return the files that a context is made of.
+
+    Folders that OpenSSL itself looks into at each connection, and what macOS and Windows keep, are not
+    among them.
+    """
+    variable = os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile
+    named = (certificates, client, Path(variable) if variable else None)
+    found = [one for one in named if one is not None]
+    return tuple(found if variable else [*found, *map(Path, _PLACES)])
+
+
 def _system() -> ssl.SSLContext:
     """Return a context with the authorities of the system."""
     if sys.platform in ("darwin", "win32"):  # they keep them where OpenSSL does not look
