@@ -36,6 +36,8 @@ _EVERYWHERE = frozenset({"accept", "user-agent"})
 _OURS = frozenset({"accept-encoding", "connection", "host", "range"})
 _PATH = re.compile(r"https?://([A-Za-z0-9.:-]+)(/[!-\"$->@-~]*)", re.ASCII)
 """A URL whose path and host can be read in one way only; it has neither query nor fragment."""
+_FIRST = {"User-Agent": f"modeldeps/{__version__}", "Accept": "*/*"}
+"""What is said of who asks, unless the caller says something else."""
 _PRINTED = re.compile(r"[!-~]+", re.ASCII)
 _VALUE = re.compile(r"[\t -~]*", re.ASCII)
 
@@ -120,7 +122,7 @@ class Client:
         origin = Origin.of(plain)
         if origin not in self._routes:
             self._routes[origin] = Route.to(plain)
-        said = {"User-Agent": f"modeldeps/{__version__}", "Accept": "*/*", **_said(request, hop)}
+        said = _FIRST if not request.headers else {**_FIRST, **_said(request, hop)}
         credential = self._credential(said, hop, self._routes[origin])
         fields = {"Host": host, **said, "Accept-Encoding": "identity"}
         if credential.header:
@@ -253,6 +255,6 @@ def _split(url: str) -> tuple[str, str]:
         host = _host(plain)
     except ValueError:
         origin, plain, host = Origin("", "", None), "", ""
-    if not origin.host or not _PRINTED.fullmatch(url):
+    if not origin.host or not (_PATH.fullmatch(url) or _PRINTED.fullmatch(url)):
         raise RefusedError(url, "it is no URL that can be asked")
     return plain, host
