@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _SCRATCH = re.compile(r"\.([0-9a-f]{16}|.+\.\d+\.[0-9a-f]{8})\.tmp")
 """Names that files have until they are whole."""
 _is_digest = re.compile("[0-9a-f]{64}").fullmatch
+_TYPE, _PLAIN = 0o170000, stat.S_IFREG
+"""The bits of a mode that tell what kind of file it is."""
+_new = tuple.__new__
 _HALF = 32
 """Digits of a digest that the name of a stamp begins with."""
 
@@ -98,10 +102,21 @@ class Contents:
 def blobs(layout: Layout) -> Iterator[Blob]:
     """Yield every blob; what vanishes meanwhile, or can't be read, is left out."""
     for folder in _listed(layout.blobs):
-        for one in _listed(folder.path):
-            if _is_digest(one.name) and (status := _status(one)) and stat.S_ISREG(status.st_mode):
-                size, changed, links = status.st_size, status.st_ctime, status.st_nlink
-                yield Blob(one.name, size, changed, links, status.st_ino, status.st_uid)
+        yield from _blobs_in(folder.path)
+
+
+def _blobs_in(folder: str) -> list[Blob]:
+    """Return the blobs of one folder, with few steps for each: in all there may be a million."""
+    found: list[Blob] = []
+    add, is_digest = found.append, _is_digest
+    for entry in _entries(folder):
+        try:
+            one = _status_of(entry)
+        except OSError:
+            continue
+        if one.st_mode & _TYPE == _PLAIN and is_digest(entry.name):
+            add(_new(Blob, (entry.name, one.st_size, one.st_ctime, one.st_nlink, one.st_ino, one.st_uid)))
+    return found
 
 
 def contents(layout: Layout, layers: Sequence[Layout] = ()) -> Contents:
@@ -212,18 +227,31 @@ def _folders(path: Path | str) -> Iterator[os.DirEntry[str]]:
 
 def _listed(folder: Path | str) -> Iterator[os.DirEntry[str]]:
     """Yield the entries of a folder, each once; none of a link or of what can't be read."""
-    try:
+    yield from _entries(folder)
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """Return what `_listed` yields."""
+    found: list[os.DirEntry[str]] = []
+    with suppress(OSError):
         if stat.S_ISDIR(os.lstat(folder).st_mode):
-            with os.scandir(folder) as found:
-                yield from found
-    except OSError:
-        return
+            with os.scandir(folder) as entries:
+                found.extend(entries)
+    return found
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
     try:
-        if os.name == "nt":  # where a listing counts no names
-            return os.lstat(entry.path)
-        return entry.stat(follow_symlinks=False)
+        return _status_of(entry)
     except OSError:
         return None
+
+
+if os.name == "nt":  # where a listing counts no names
+
+    def _status_of(entry: os.DirEntry[str]) -> os.stat_result:
+        return os.lstat(entry.path)
+else:
+
+    def _status_of(entry: os.DirEntry[str]) -> os.stat_result:
+        return entry.stat(follow_symlinks=False)

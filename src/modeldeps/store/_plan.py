@@ -69,17 +69,18 @@ def plan(blobs: Iterable[Blob], found: Contents, stays: Needs, rules: Rules) -> 
     links = Counter(inode for one in folders for inode in one.links)
     gone: list[Going] = []
     count = needed = waiting = 0
-    for count, blob in enumerate(blobs, 1):  # noqa: B007 - the last number counts them
-        if blob.digest in stays.blobs:
-            needed += blob.size
-            continue
-        last = stays.last_of_blob.get(blob.digest)
-        if stays.lost or rules.now - max(blob.changed, last.note.used if last else 0) < rules.keep:
-            waiting += blob.size
+    # there may be a million: what is the same for all of them is looked up before
+    staying, last_of, oldest = stays.blobs, stays.last_of_blob.get, rules.now - rules.keep
+    if stays.lost:
+        oldest = float("-inf")
+    for count, (digest, size, changed, names, inode, _) in enumerate(blobs, 1):  # noqa: B007 - the last number counts them
+        if digest in staying:
+            needed += size
+        elif changed > oldest or ((last := last_of(digest)) and last.note.used > oldest):
+            waiting += size
         else:
-            held = blob.links > 1 + links[blob.inode]
-            size = 0 if held else blob.size
-            gone.append(Going("blob", Path(blob.digest), size, blob.changed, _why(last), last))
+            held = names > 1 + links[inode]
+            gone.append(Going("blob", Path(digest), 0 if held else size, changed, _why(last), last))
     going = (*_models(folders, stays), *gone, *_rest(found, stays, rules))
     return Plan(going, tuple(stays.unsure), count, needed, waiting, tuple(stays.lost))
 
