@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
+import blob_server
 import pytest
+import scripted
+
+from modeldeps.cli import _waiting, main
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture
+def server() -> Iterator[blob_server.BlobServer]:
+    with blob_server.running() as found:
+        yield found
 
 
 def run(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -119,3 +133,104 @@ def test_relative_places_of_a_file_are_meant_from_its_folder_and_those_of_variab
     assert os.path.normpath(done.stdout.strip()) == str(tmp_path / "store")
     done = run(*words, cwd=tmp_path / "work", **chosen, MODELDEPS_CACHE="mine")
     assert done.stdout.strip() == str(tmp_path / "work" / "mine")
+
+
+def looked(cwd: Path, status: str = "1", **variables: str) -> list[tuple[str, str, str, str]]:
+    done = run("doctor", "--json", cwd=cwd, **variables)
+    assert str(done.returncode) == status, done.stderr
+    found = json.loads(done.stdout)
+    return [(one["state"], one["subject"], one["text"], one["hint"] or "") for one in found]
+
+
+def test_read_only_stores_that_are_none_are_told_by_every_command_that_looks(tmp_path: Path) -> None:
+    store, other, file, gone = (tmp_path / name for name in ("layer", "other", "file", "gone"))
+    assert run("cache", "init", str(store), cwd=tmp_path).returncode == 0
+    other.mkdir()
+    file.touch()
+    variables = {"MODELDEPS_STORES": os.pathsep.join(map(str, (store, other, file, gone)))}
+    found = [one for one in looked(tmp_path, **variables) if one[1] == "read-only store"]
+    hint = "correct it in MODELDEPS_STORES"
+    assert found == [
+        ("wrong", "read-only store", f"{other} is no store", hint),
+        ("wrong", "read-only store", f"{file} is no folder", hint),
+        ("wrong", "read-only store", f"{gone} is not there", hint),
+        ("ok", "read-only store", str(store), ""),
+    ]
+    info = run("cache", "info", cwd=tmp_path, **variables)
+    assert info.returncode == 0
+    lines = [line.strip() for line in info.stdout.splitlines()]
+    for expected in (f"{other} (is no store)", f"{file} (is no folder)", f"{gone} (is not there)"):
+        assert expected in lines
+    told = json.loads(run("cache", "info", "--json", cwd=tmp_path, **variables).stdout)
+    assert told["wrong_stores"] == {
+        str(other): "is no store",
+        str(file): "is no folder",
+        str(gone): "is not there",
+    }
+    done = run("sync", cwd=tmp_path, **variables)
+    assert done.returncode == 0
+    assert done.stderr.count(f"note: the read-only store {gone} is not there\n") == 1
+    assert str(store) + " " not in done.stderr
+
+
+def test_doctor_asks_mirrors_too(tmp_path: Path, server: blob_server.BlobServer) -> None:
+    page = {"meta": {"api-version": "1.1"}, "projects": [{"name": "modeldeps-digits"}]}
+    server.blobs["/simple/index.json"] = json.dumps(page).encode()
+    with socket.socket() as taken, blob_server.running() as bare:
+        taken.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{taken.getsockname()[1]}/"
+        gone = tmp_path / "gone"
+        mirrors = " ".join((server.url.replace("//", "//me:hidden@"), bare.url, dead, str(gone)))
+        found = [one for one in looked(tmp_path, MODELDEPS_MIRRORS=mirrors) if one[1] == "mirror"]
+        assert [one[:3] for one in found] == [
+            ("ok", "mirror", f"{server.url} has 1 model"),
+            ("ok", "mirror", f"{bare.url} answers; it has no index, and needs none"),
+            ("wrong", "mirror", f"{dead} can't be asked: connection refused"),
+            ("wrong", "mirror", f"{gone.as_uri()}/ can't be asked: its folder {gone} is not there"),
+        ]
+        assert found[2][3] == "is its host up, and is it spelt right in MODELDEPS_MIRRORS?"
+        asked = len(bare.requests)
+        (note,) = [
+            one
+            for one in looked(tmp_path, "0", MODELDEPS_MIRRORS=bare.url, MODELDEPS_OFFLINE="1")
+            if one[1] == "mirror"
+        ]
+        assert note[:3] == ("note", "mirror", f"{bare.url} was not asked, offline")
+        assert len(bare.requests) == asked
+
+
+def test_doctor_names_where_a_wrong_provider_stands_and_what_looks_like_a_setting(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("provider = 'bogus'\n")
+    found = looked(
+        tmp_path,
+        MODELDEPS_CONFIG=str(file),
+        MODELDEPS_CHANEL="x",
+        MODELDEPS_MY_OWN="x",
+        MODELDEPS_CERTIFICATES=str(tmp_path / "gone.pem"),
+    )
+    states = {subject: (state, text, hint) for state, subject, text, hint in found}
+    assert states[f"`provider` in {file}"][0] == "wrong"
+    told = [one for one in found if one[1] == "settings"]
+    assert told == [
+        (
+            "note",
+            "settings",
+            "MODELDEPS_CHANEL is set, and is no setting",
+            "did you mean MODELDEPS_CHANNELS?",
+        ),
+        ("note", "settings", "MODELDEPS_MY_OWN is set, and is no setting", ""),
+    ]
+    state, text, hint = states["certificates"]
+    assert state == "wrong"
+    assert f"MODELDEPS_CERTIFICATES: expected certificates in PEM, found {tmp_path / 'gone.pem'}: " in text
+    assert hint == "correct or unset MODELDEPS_CERTIFICATES"
+
+
+def test_doctor_says_whom_it_waits_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch, scripted.scripted(lambda _: time.sleep(1)) as slow:
+        patch.setattr(_waiting, "WAIT", 0.2)
+        patch.setenv("MODELDEPS_CHANNELS", slow.url.replace("//", "//me:hidden@"))
+        patch.chdir(tmp_path)
+        main(["doctor"])
+    assert f"{slow.url}: no answer for 0 s; still waiting\n" in capsys.readouterr().err

@@ -188,13 +188,21 @@ def test_a_server_that_asks_for_a_certificate_gets_the_one_that_was_set(
 @pytest.mark.parametrize(
     ("variable", "content", "problem"),
     [
-        ("MODELDEPS_CERTIFICATES", None, "certificates: expected certificates in PEM, found: No such file"),
-        ("MODELDEPS_CERTIFICATES", b"nonsense", "certificates: expected certificates in PEM, found: "),
-        ("MODELDEPS_CLIENT_CERTIFICATE", None, "client-certificate: expected a certificate and its key"),
+        ("MODELDEPS_CERTIFICATES", None, "MODELDEPS_CERTIFICATES: expected certificates in PEM, found "),
+        (
+            "MODELDEPS_CERTIFICATES",
+            b"nonsense",
+            "MODELDEPS_CERTIFICATES: expected certificates in PEM, found ",
+        ),
+        (
+            "MODELDEPS_CLIENT_CERTIFICATE",
+            None,
+            "MODELDEPS_CLIENT_CERTIFICATE: expected a certificate and its key",
+        ),
         (
             "MODELDEPS_CLIENT_CERTIFICATE",
             b"nonsense",
-            "client-certificate: expected a certificate and its key",
+            "MODELDEPS_CLIENT_CERTIFICATE: expected a certificate and its key",
         ),
     ],
 )

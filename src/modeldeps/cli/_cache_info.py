@@ -12,7 +12,8 @@ from modeldeps.progress import format_bytes
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from modeldeps.store import Cost, Costs, Plan, Store, Usage
 
@@ -35,25 +36,27 @@ def configure_parser(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Tell about the store; nothing is made."""
-    from modeldeps.store import Rules, Store  # noqa: PLC0415
+    from modeldeps.store import Rules, Store, wrong_layers  # noqa: PLC0415
 
-    store, rules = Store.open(settings()), Rules(time.time())
+    found = settings()
+    store, rules, wrong = Store.open(found), Rules(time.time()), wrong_layers(found.stores)
     store.check_place()
     usage, costs, plan = store.usage(), store.costs(rules), store.survey(rules, installed())
     if args.json:
-        write_json({**_json(store, usage), **_costs_json(costs, plan)})
+        write_json({**_json(store, usage, wrong), **_costs_json(costs, plan)})
         return 0
-    for line in facts(_pairs(store, usage, plan)):
+    for line in facts(_pairs(store, usage, plan, wrong)):
         write(line)
     for line in _tables(costs):
         write(line)
     return 0
 
 
-def _json(store: Store, usage: Usage) -> dict[str, object]:
+def _json(store: Store, usage: Usage, wrong: Mapping[Path, str]) -> dict[str, object]:
     return {
         "path": str(store.root),
         "stores": [str(one) for one in store.layers],
+        "wrong_stores": {str(one): problem for one, problem in wrong.items()},
         "writable": store.is_writable(),
         "free": store.free(),
         "blobs": usage.blobs,
@@ -99,13 +102,13 @@ def _sizes(one: Cost) -> dict[str, object]:
     return {"bytes": one.size, "shared": one.shared, "frees": one.alone, "used": used}
 
 
-def _pairs(store: Store, usage: Usage, plan: Plan) -> list[tuple[str, object]]:
+def _pairs(store: Store, usage: Usage, plan: Plan, wrong: Mapping[Path, str]) -> list[tuple[str, object]]:
     free = store.free()
     unneeded = plan.waiting + plan.freed
     frees = f"{format_bytes(plan.freed)} can be freed now by `modeldeps cache gc`"
     return [
         ("store", store.root),
-        ("read-only stores", "\n".join(map(str, store.layers))),
+        ("read-only stores", "\n".join(_layer(one, wrong) for one in store.layers)),
         ("writable", "yes" if store.is_writable() else "no"),
         ("free", "unknown" if free is None else format_bytes(free)),
         ("models", usage.models),
@@ -114,6 +117,10 @@ def _pairs(store: Store, usage: Usage, plan: Plan) -> list[tuple[str, object]]:
         ("unreadable", "\n".join(f"{one.file}, a note of who uses what" for one in plan.lost)),
         ("not needed", f"{format_bytes(unneeded)}, of which {frees}" if unneeded else ""),
     ]
+
+
+def _layer(folder: Path, wrong: Mapping[Path, str]) -> str:
+    return f"{folder} ({wrong[folder]})" if folder in wrong else str(folder)
 
 
 def _tables(costs: Costs) -> Iterable[str]:

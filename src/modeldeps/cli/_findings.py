@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from modeldeps import __version__, environment, project
 from modeldeps.cli._installed import BrokenModel, InstalledModel
 from modeldeps.cli._installed import examine as examine_pointer
-from modeldeps.config import settings
+from modeldeps.cli._waiting import waiting
+from modeldeps.config import origin, settings, unknown_variables
 from modeldeps.errors import ModelDepsError
 from modeldeps.progress import format_bytes
 from modeldeps.runtime import PROVIDERS, Absent, Fails, Works, machine, provider_name
-from modeldeps.store import Store
+from modeldeps.store import Store, wrong_layers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,10 +61,24 @@ def examine(*, offline: bool) -> list[Finding]:
         _python(),
         *_runtime(here),
         *_providers(here, found),
+        *_settings(found),
         *_store(found),
         *_channels(found, offline=offline or found.offline),
         *_models(),
     ]
+
+
+def _settings(found: Settings) -> Iterator[Finding]:
+    """Tell of variables that look like settings and are none, and of certificates that can't be used."""
+    from modeldeps.fetch._trust_roots import check_certificates  # noqa: PLC0415
+
+    for name, near in unknown_variables(found).items():
+        hint = f"did you mean {near}?" if near else None
+        yield Finding(NOTE, "settings", f"{name} is set, and is no setting", hint)
+    try:
+        check_certificates(found)
+    except ModelDepsError as error:
+        yield Finding.of("certificates", error)
 
 
 def _python() -> Finding:
@@ -93,7 +108,7 @@ def _providers(here: Machine, found: Settings) -> Iterator[Finding]:
     try:
         asked = provider_name(found.provider)
     except ModelDepsError as error:
-        yield Finding.of("MODELDEPS_PROVIDER", error)
+        yield Finding.of(origin("provider") or "provider", error)
         return
     for name in PROVIDERS:
         match here.providers.get(name):
@@ -120,9 +135,13 @@ def _store(found: Settings) -> Iterator[Finding]:
         yield Finding(NOTE, "store", f"{held}, only {format_bytes(free)} free")
     else:
         yield Finding(OK, "store", held)
+    wrong = wrong_layers(found.stores)
+    for layer, problem in wrong.items():
+        hint = f"correct it in {origin('stores') or 'the settings'}"
+        yield Finding(WRONG, "read-only store", f"{layer} {problem}", hint)
     for layer in store.layers:
-        state = OK if layer.is_dir() else WRONG
-        yield Finding(state, "read-only store", str(layer) if state == OK else f"{layer} is not there")
+        if layer not in wrong:
+            yield Finding(OK, "read-only store", str(layer))
 
 
 def _channels(found: Settings, *, offline: bool) -> Iterator[Finding]:
@@ -137,25 +156,39 @@ def _channels(found: Settings, *, offline: bool) -> Iterator[Finding]:
         yield Finding(NOTE, "channels", "none is set; models come from the sources in their manifests", hint)
     for channel in channels:
         yield _channel(channel, offline=offline)
+    for mirror in dict.fromkeys(found.mirrors):
+        yield _channel(mirror, offline=offline, subject="mirror")
 
 
-def _channel(url: str, *, offline: bool) -> Finding:
-    from modeldeps.errors import RefusedError, UnreachableError, redact  # noqa: PLC0415
+def _channel(url: str, *, offline: bool, subject: str = "channel") -> Finding:
+    """Ask a channel for its models; a mirror need not have an index, only blobs are asked of it."""
+    from modeldeps.errors import NotAChannelError, RefusedError, UnreachableError, redact  # noqa: PLC0415
     from modeldeps.fetch.index import Channel  # noqa: PLC0415
 
     shown = redact(url)
     if offline and not url.startswith("file:"):
-        return Finding(NOTE, "channel", f"{shown} was not asked, offline")
+        return Finding(NOTE, subject, f"{shown} was not asked, offline")
     try:
-        models = Channel(url).models()
+        with waiting(shown):
+            models = Channel(url).models()
+    except NotAChannelError as error:
+        if subject == "mirror":
+            return Finding(OK, subject, f"{shown} answers; it has no index, and needs none")
+        return Finding.of(subject, error)
     except UnreachableError as error:
         reasons = "\n".join(one.reason for one in error.failures)
         advice = [one.advice for one in error.failures if isinstance(one, RefusedError) and one.advice]
-        hint = "is its host up, and is it spelt right in MODELDEPS_CHANNELS or [tool.modeldeps]?"
-        return Finding(WRONG, "channel", f"{shown} can't be asked: {reasons}", *advice[:1] or [hint])
+        hint = f"is its host up, and is it spelt right in {_where(subject)}?"
+        return Finding(WRONG, subject, f"{shown} can't be asked: {reasons}", *advice[:1] or [hint])
     except ModelDepsError as error:
-        return Finding.of("channel", error)
-    return Finding(OK, "channel", f"{shown} has {_count(len(models), 'model')}")
+        return Finding.of(subject, error)
+    return Finding(OK, subject, f"{shown} has {_count(len(models), 'model')}")
+
+
+def _where(subject: str) -> str:
+    """Return where channels or mirrors are set."""
+    said = origin(f"{subject}s")
+    return said if subject == "mirror" else f"{said or 'MODELDEPS_CHANNELS'} or [tool.modeldeps]"
 
 
 def _count(number: int, thing: str) -> str:

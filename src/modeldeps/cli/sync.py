@@ -48,13 +48,15 @@ def configure_parser(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Make sure of the bytes, and tell what travelled and where it lies."""
-    from modeldeps.store import Store  # noqa: PLC0415
+    from modeldeps.store import Store, wrong_layers  # noqa: PLC0415
     from modeldeps.sync import sync  # noqa: PLC0415
 
     found = settings()
     asked = channels(found.channels)
     pointers = _pointers(args.names, asked)
     store, offline = Store.open(found), args.offline or found.offline
+    for layer, problem in wrong_layers(found.stores).items():
+        say(f"note: the read-only store {layer} {problem}")
     taken = _all if args.all_variants else _taken_here
     # who only looks makes no store; False, not an error, where it may not be looked at
     if not offline or os.path.exists(store.root):  # noqa: PTH110

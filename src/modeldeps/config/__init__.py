@@ -28,6 +28,8 @@ __all__ = [
     "origin",
     "settings",
     "system_config_file",
+    "unknown_variables",
+    "wrong_setting",
 ]
 
 VARIABLES = {
@@ -113,6 +115,16 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     return found
 
 
+def wrong_setting(key: str, message: str) -> ConfigError:
+    """Return the error for a setting that turned out wrong when it was used; it names where that stands."""
+    if os.environ.get(variable_name(key)):
+        problem = Problem(variable_name(key), message)
+        return ConfigError(ENVIRONMENT, [problem], hint=f"correct or unset {problem.key}")
+    file = _file_with(key, os.environ)
+    hint = f"correct it in {file}" if file else None
+    return ConfigError(file or "the settings", [Problem(key, message)], hint=hint)
+
+
 def origin(key: str, environ: Mapping[str, str] | None = None) -> str:
     """
     Return where a setting comes from: its variable, `key in FILE`, or nothing for the default.
@@ -122,10 +134,23 @@ def origin(key: str, environ: Mapping[str, str] | None = None) -> str:
     variables = os.environ if environ is None else environ
     if variables.get(variable_name(key)):
         return variable_name(key)
-    for file in (config_file(variables), system_config_file(variables)):
-        if key in Table.read(file).values:
-            return f"`{key}` in {file}"
-    return ""
+    file = _file_with(key, variables)
+    return f"`{key}` in {file}" if file else ""
+
+
+def _file_with(key: str, variables: Mapping[str, str]) -> Path | None:
+    files = (config_file(variables), system_config_file(variables))
+    return next((file for file in files if key in Table.read(file).values), None)
+
+
+def unknown_variables(found: Settings, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the variables that begin as settings do and are none, each with the one that it is near to."""
+    from difflib import get_close_matches  # noqa: PLC0415 - load() never asks
+
+    variables = os.environ if environ is None else environ
+    known = {*VARIABLES, *(one.variable for one in found.tokens)}
+    names = sorted(name for name in variables if name.startswith("MODELDEPS_") and name not in known)
+    return {name: next(iter(get_close_matches(name, VARIABLES, n=1, cutoff=0.8)), "") for name in names}
 
 
 def _tokens(read: Reader) -> tuple[Token, ...]:

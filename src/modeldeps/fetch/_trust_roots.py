@@ -6,8 +6,13 @@ import os
 import ssl
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modeldeps.errors import ConfigError, Problem
+from modeldeps.config import wrong_setting
+
+if TYPE_CHECKING:
+    from modeldeps.config import Settings
+    from modeldeps.errors import ConfigError
 
 _PLACES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -48,6 +53,12 @@ def files(certificates: Path | None, client: Path | None) -> tuple[Path, ...]:
     named = (certificates, client, Path(variable) if variable else None)
     found = [one for one in named if one is not None]
     return tuple(found if variable else [*found, *map(Path, _PLACES)])
+
+
+def check_certificates(chosen: Settings) -> None:
+    """Raise ConfigError where the certificates that the user named can't be used."""
+    if chosen.certificates is not None or chosen.client_certificate is not None:
+        context((), certificates=chosen.certificates, client=chosen.client_certificate)
 
 
 def _system() -> ssl.SSLContext:
@@ -110,4 +121,4 @@ def _nobody() -> str:
 
 def _unusable(key: str, place: Path, expected: str, error: Exception) -> ConfigError:
     found = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return ConfigError(place, [Problem(key, f"expected {expected}, found: {found}")])
+    return wrong_setting(key, f"expected {expected}, found {place}: {found}")

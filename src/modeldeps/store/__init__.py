@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from modeldeps.store._gc import Swept
     from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
+    from modeldeps.store._layers import wrong_layers
     from modeldeps.store._needs import KEEP_DAYS, UNSURE_DAYS, Judged, Rules
     from modeldeps.store._plan import Going, Plan
     from modeldeps.store._roots import Alive, Dead, Unsure, judge, pin_of
@@ -59,6 +60,7 @@ __all__ = [
     "judge",
     "pin_of",
     "plain",
+    "wrong_layers",
 ]
 
 _HOMES = {
@@ -96,6 +98,7 @@ _HOMES = {
     "judge": "modeldeps.store._roots",
     "pin_of": "modeldeps.store._roots",
     "plain": "modeldeps.store._uses",
+    "wrong_layers": "modeldeps.store._layers",
 }
 
 
