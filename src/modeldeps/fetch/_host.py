@@ -114,8 +114,12 @@ class Host:
 
     def is_late(self, claim: Claim) -> bool:
         """Tell whether this source would bring a range much sooner than who is at it."""
-        now = time.monotonic()
-        if claim.began is None or claim.overtaken >= OVERTAKEN or now - claim.began < LATE:
+        now, line = time.monotonic(), claim.line
+        if claim.overtaken >= OVERTAKEN:
+            return False
+        if claim.began is None:
+            return line is not None and (line.is_late or now - line.moved > SILENT)
+        if now - claim.began < LATE:
             return False
         if now - claim.moved > SILENT:
             return True

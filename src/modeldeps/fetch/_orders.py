@@ -18,6 +18,8 @@ SEGMENT = 16 << 20
 """Bytes that one request asks for, about."""
 SMALL = 1 << 20
 """Bytes of a file that is asked for together with others."""
+SHORT = 1 << 18
+"""Bytes of a range of a larger file that is asked for together with others of that file."""
 SMALL_CONNECTIONS = 8
 """Connections that bring small files, many on the way over each."""
 IDLE = 1.0
@@ -93,6 +95,21 @@ def small_for(active: Sequence[Task], place: Place) -> Order | None:
             if found is not None and found.host is place.host and (order := order_for(task, found)):
                 return order
     return None
+
+
+def is_short(order: Order) -> bool:
+    """Tell whether an order is for one of many short ranges, as a new version lacks them."""
+    task, place = order.task, order.place
+    fit = place is not None and place.host.ranged and len(order.claims) == 1 and not task.alone
+    return bool(fit) and order.claims[0].end - order.claims[0].position <= SHORT < task.file.size
+
+
+def short_for(task: Task, place: Place) -> Order | None:
+    """Return an order for the next range of a file if it is short, for a connection that there is."""
+    if task.state is not State.READY or task.alone or not place.host.ranged:
+        return None
+    claim = _landing(task).take_short(SHORT)
+    return _order(task, place, (claim,)) if claim else None
 
 
 def can_be_small(task: Task) -> bool:

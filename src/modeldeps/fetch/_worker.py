@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, DigestError, ModelDepsError, RefusedError, SourceError
 from modeldeps.fetch._open import transport
-from modeldeps.fetch._orders import Order, can_be_small, small_for
+from modeldeps.fetch._orders import Order, can_be_small, is_short, short_for, small_for
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import OtherSizeError
 from modeldeps.fetch._task import State
 from modeldeps.fetch._transport import Request
+from modeldeps.store import Line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from modeldeps.fetch._run import Run
+    from modeldeps.fetch._task import Place, Task
     from modeldeps.fetch._transport import Body
     from modeldeps.store import Claim
 
@@ -45,8 +47,8 @@ def _carry_out(run: Run, order: Order) -> None:
         run.prepare(order.task)
         return
     try:
-        order.task.together = order.task.is_small
-        if order.task.is_small:
+        if order.task.is_small or is_short(order):
+            order.task.together = True
             _bring_small(run, order)
         else:
             _Delivery(run, order).bring()
@@ -57,16 +59,21 @@ def _carry_out(run: Run, order: Order) -> None:
 
 
 def _bring_small(run: Run, first: Order) -> None:
-    """Bring small files over one connection, without waiting for each answer before the next is asked for."""
-    orders: deque[_Delivery] = deque([_Delivery(run, first)])
+    """Bring small files, or short ranges of one, over one connection; several are on the way at once."""
+    line = Line(time.monotonic())
+    orders: deque[_Delivery] = deque([_Delivery(run, first, line)])
     url = first.place.url if first.place else ""
-    requests = _requests(run, first, orders)
+    requests = _requests(run, first, orders, line)
+    orders[0].begin()
     try:
         with closing(_open_each(url, requests)) as answers:  # type: ignore[type-var]
             for answer in answers:
-                orders.popleft().receive(answer)
-                if run.stopped:
+                one = orders.popleft()
+                one.receive(answer, orders)
+                if run.stopped or one.brought_all:
                     return
+                if orders:
+                    orders[0].begin()
     finally:
         for one in orders:
             one.give_back()
@@ -82,37 +89,46 @@ def _open_each(url: str, requests: Iterator[Request]) -> Iterator[Body | SourceE
     yield from found.open_each(requests)
 
 
-def _requests(run: Run, first: Order, orders: deque[_Delivery]) -> Iterator[Request]:
-    """Ask for one small file after another, as long as there are some and the source does well."""
+def _requests(run: Run, first: Order, orders: deque[_Delivery], line: Line) -> Iterator[Request]:
+    """Ask for one small file, or short range, after another, as long as the source does well."""
     yield orders[0].request
-    place = first.place
+    place, is_small = first.place, first.task.is_small
     assert place is not None  # noqa: S101 - such an order does not come here
     while True:
         with run.turn:
             rests = place.host.rests_until > time.monotonic()
             fine = not (run.stopped or rests) and place.why_not() is None and place.round == first.round
-            order = small_for(run.active, place) if fine else None
+            order = _next_for(run, first.task, place, is_small=is_small) if fine else None
         if order is None:
             return
         order.task.together = True
-        orders.append(_Delivery(run, order))
+        orders.append(_Delivery(run, order, line))
         yield orders[-1].request
+
+
+def _next_for(run: Run, task: Task, place: Place, *, is_small: bool) -> Order | None:
+    return small_for(run.active, place) if is_small else short_for(task, place)
 
 
 class _Delivery:
     """One order on its way."""
 
-    def __init__(self, run: Run, order: Order) -> None:
+    def __init__(self, run: Run, order: Order, line: Line | None = None) -> None:
         assert order.place is not None  # noqa: S101 - such an order does not come here
         self._run = run
         self._task = order.task
         self._place = order.place
         self._claims = order.claims
+        for claim in order.claims:
+            claim.line = line
+        self._line = line
         self._round = order.round
         self._came = 0
         self._gained = 0
         self._began = 0.0
         self._over = False
+        self.brought_all = False
+        """A range was asked for, and everything came."""
         self.request = self._request()
         """What is to be asked for."""
 
@@ -126,22 +142,30 @@ class _Delivery:
 
     def bring(self) -> None:
         """Ask, and take what comes."""
-        self._begin()
+        self.begin()
         try:
             answer: Body | SourceError = transport(self._place.url).open(self.request)
         except SourceError as error:
             answer = error
         self.receive(answer)
 
-    def receive(self, answer: Body | SourceError) -> None:
-        """Take an answer, and draw the consequences."""
+    def receive(self, answer: Body | SourceError, others: Iterable[_Delivery] = ()) -> None:
+        """
+        Take an answer, and draw the consequences.
+
+        `others` were asked for behind it; they are given back where it brings all, as theirs would.
+        """
         error: Exception | None = None
-        self._begin()
+        self.begin()
         try:
             if isinstance(answer, SourceError):
                 raise answer
             with answer as body:
                 self._head(body)
+                if self.brought_all:
+                    for one in others:
+                        one.give_back()
+                    self._take_over()
                 self._take(body)
         except (SourceError, DigestError) as caught:
             error = caught
@@ -150,8 +174,8 @@ class _Delivery:
         finally:
             self.give_back(error)
 
-    def _begin(self) -> None:
-        """Let others take over what does not come, unless it is a part of more."""
+    def begin(self) -> None:
+        """Let others take over what does not come from now on, unless it is a part of more."""
         if not self._began and len(self._claims) == 1:
             self._claims[0].begin(time.monotonic())
         self._began = self._began or time.monotonic()
@@ -191,15 +215,13 @@ class _Delivery:
             raise OtherSizeError(self._place.url, body.size or 0, size)
         with self._run.turn:
             ranged = bool(asked.start) or asked.end is not None
-            whole = ranged and (body.start, body.end) != (asked.start, asked.end or body.end)
+            self.brought_all = ranged and (body.start, body.end) != (asked.start, asked.end or body.end)
             if ranged:
-                host.ranged = not whole
+                host.ranged = not self.brought_all
             before = host.limit
             host.hear(body)
             if host.limit != before:
                 self._run.wake()
-        if whole:
-            self._take_over()
 
     def _take_over(self) -> None:
         """Take all that nobody brings: the source sends everything anyhow."""
@@ -217,6 +239,8 @@ class _Delivery:
             if self._run.stopped:
                 return
             self._count(len(block))
+            if self._line is not None:
+                self._line.move(time.monotonic())
             queue[0].defers = self._place.host.outruns_hashing
             self._bound(at + len(block))
             self._gain(_hand_out(memoryview(block), at, queue))

@@ -8,10 +8,10 @@ from modeldeps.store._store import Store
 
 if TYPE_CHECKING:
     from modeldeps.store._adopt import How
-    from modeldeps.store._claim import Claim
+    from modeldeps.store._claim import Claim, Line
     from modeldeps.store._costs import Cost, Costs, is_here
     from modeldeps.store._gather import Adopted, Adoption
-    from modeldeps.store._gc import Swept
+    from modeldeps.store._gc import Seen, Swept
     from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
     from modeldeps.store._layers import wrong_layers
@@ -43,9 +43,11 @@ __all__ = [
     "Item",
     "Judged",
     "Landing",
+    "Line",
     "Note",
     "Plan",
     "Rules",
+    "Seen",
     "Source",
     "Store",
     "Swept",
@@ -82,9 +84,11 @@ _HOMES = {
     "Item": "modeldeps.store._verify",
     "Judged": "modeldeps.store._needs",
     "Landing": "modeldeps.store._landing",
+    "Line": "modeldeps.store._claim",
     "Note": "modeldeps.store._uses",
     "Plan": "modeldeps.store._plan",
     "Rules": "modeldeps.store._needs",
+    "Seen": "modeldeps.store._gc",
     "Source": "modeldeps.store._search",
     "Swept": "modeldeps.store._gc",
     "Unsure": "modeldeps.store._roots",

@@ -13,6 +13,20 @@ WRITE_BACK = 4 << 20
 """Bytes after which the disk is told to begin with them."""
 
 
+class Line:
+    """Several ranges that come over one connection, one after the other."""
+
+    def __init__(self, now: float) -> None:
+        self.moved = now
+        """When bytes of one of them came last, on the monotonic clock."""
+        self.is_late = False
+        """Somebody else took the one that should have come; those behind it are no better off."""
+
+    def move(self, now: float) -> None:
+        """Note that bytes came."""
+        self.moved, self.is_late = now, False
+
+
 class Claim:
     """A range that one thread writes, in order."""
 
@@ -28,7 +42,9 @@ class Claim:
         self.source = ""
         """Who sends the bytes."""
         self.began: float | None = None
-        """When it was asked for, alone, on the monotonic clock; None where nobody may overtake it."""
+        """When it was the next to come, on the monotonic clock; None before that."""
+        self.line: Line | None = None
+        """What comes before it and after it over the same connection."""
         self.moved: float = 0.0
         """When bytes came last."""
         self.overtaken = 0
@@ -54,7 +70,7 @@ class Claim:
         return self.is_done and not self.writing
 
     def begin(self, now: float) -> None:
-        """Note that its bytes are asked for now, by a request that is for nothing else."""
+        """Note that its bytes are the next to come."""
         self.began = self.moved = now
 
     def pace(self, now: float) -> float:

@@ -46,6 +46,14 @@ class Landing(Part):
             end = gap[0] + limit if self.sequential else self._pieces.end(gap[0] + limit)
             return self._claim(gap[0], min(gap[1], end))
 
+    def take_short(self, most: int) -> Claim | None:
+        """Return the right to write the first range that nobody has or writes, if it is no longer than that."""
+        with self._turn:
+            gap = next(self._gaps(), None)
+            if gap is None or gap[1] - gap[0] > most or self.sequential:
+                return None
+            return self._claim(*gap)
+
     def take_all(self) -> list[Claim]:
         """Return the right to write everything that nobody has or writes, in order."""
         with self._turn:
@@ -70,6 +78,8 @@ class Landing(Part):
             for one in self._rights.claims:
                 if not one.is_done and not one.writing and not self.sequential and is_late(one):
                     end, one.end = one.end, one.position
+                    if one.line is not None:
+                        one.line.is_late = True
                     claim = self._claim(one.position, end)
                     claim.overtaken = one.overtaken + 1
                     return claim
