@@ -86,6 +86,8 @@ def _refusal(head: Head, url: str, sent: str) -> SourceError:
 
 def _part(head: Head, url: str, asked: Request) -> Answer:
     """Check the range of a 206 answer (RFC 9110, section 14.4) against what was asked for."""
+    if head.get("content-type").lower().startswith("multipart/byteranges"):
+        raise RefusedError(url, "it answers a request for one range with several")
     found = _RANGE.fullmatch(head.get("content-range"))
     if found is None or not _fits(int(found[1]), int(found[2]) + 1, found[3], asked):
         until = "on" if asked.end is None else f"to {asked.end - 1}"

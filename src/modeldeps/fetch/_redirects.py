@@ -11,6 +11,8 @@ from modeldeps.errors import RefusedError, redact
 from modeldeps.fetch._origin import Origin, split_credentials
 
 MAX_REDIRECTS = 10
+MAX_TARGET = 8192
+"""Characters of a target, at most: thousands are remembered."""
 STATUSES = frozenset({301, 302, 303, 307, 308})
 MEMORY = 300.0
 """Seconds for which a target is asked at once; signed ones expire."""
@@ -46,6 +48,8 @@ def target(url: str, location: str | None) -> str:
     """Return where a redirect leads. Raises RefusedError when that is no place to go."""
     if not location:
         raise RefusedError(url, "it redirects without saying where to")
+    if len(location) > MAX_TARGET:
+        raise RefusedError(url, f"it redirects to a URL of more than {MAX_TARGET} characters")
     try:
         found = urljoin(split_credentials(url)[0], quote(location.encode("latin-1"), safe=_KEPT))
         before, after = Origin.of(url), Origin.of(found)

@@ -32,7 +32,8 @@ _MOMENT = 0.2
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _HEX = frozenset(b"0123456789abcdefABCDEF")
 _MAX_HEX = 15
-_SWITCHING = 101
+_NO_INTERIM = frozenset({*range(100), 101})
+"""What is no status at all (RFC 9110, section 15), and the other protocol that nobody asked for."""
 
 
 class EndedError(WireError):
@@ -111,7 +112,7 @@ class Wire:
                 self.clean, self._rest, self._in_chunk = False, head.length or 0, False
                 self._turn += 1
                 return head
-            if head.status == _SWITCHING:
+            if head.status in _NO_INTERIM:
                 break
         raise WireError("what it answers is not HTTP")
 
@@ -228,7 +229,8 @@ class Wire:
                 raise WireError(f"the end of its answer is longer than {MAX_HEAD} bytes")
 
     def _chunk_size(self) -> int:
-        digits = self._line(_LINE).partition(b";")[0].strip(b" \t\r\n")
+        line = self._line(_LINE).removesuffix(b"\n").removesuffix(b"\r")
+        digits = line.partition(b";")[0].strip(b" \t")
         if not 0 < len(digits) <= _MAX_HEX or not _HEX.issuperset(digits):
             raise WireError("a chunk of its answer is not HTTP")
         return int(digits, 16)
