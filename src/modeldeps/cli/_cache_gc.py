@@ -11,6 +11,7 @@ from modeldeps.cli._output import add_json, say, table, write, write_json
 from modeldeps.config import settings
 from modeldeps.errors import FOUND_WRONG
 from modeldeps.progress import format_bytes
+from modeldeps.store import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,9 @@ examples:
 What an environment, a project's pin or this environment's own packages name is never freed. What
 can't be looked at from here, such as an environment on a disk that is not mounted, counts until it
 was not used for 90 days. 1 is returned where something should have gone and the disk failed.
+
+Of a store that several users share, what this user put there is freed. Root can free in all their
+stores, by --all-members; in each he then has the rights of its owner alone.
 """
 _DAY = 86_400.0
 _MOST_DAYS = 36_500
@@ -57,6 +61,11 @@ def configure_parser(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="let environments that can't be looked at count for N days since their last use (%(default)s)",
     )
+    parser.add_argument(
+        "--all-members",
+        action="store_true",
+        help="as root, of a shared store: free in the stores of all its users",
+    )
     add_json(parser)
 
 
@@ -73,19 +82,24 @@ def execute(args: argparse.Namespace) -> int:
     store = Store.open(settings())
     store.check_place()
     rules = Rules(time.time(), keep=args.keep_days * _DAY, unsure=args.unsure_days * _DAY)
+    if args.all_members:
+        from modeldeps.cli._cache_members import free  # noqa: PLC0415 - few are root
+
+        return free(store, rules, args)
     if args.dry_run:
         plan = store.survey(rules, installed())
         done = Swept(plan, plan.going)
     else:
         done = store.collect(rules, installed())
     if args.json:
-        write_json(_json(done, dry_run=args.dry_run))
+        write_json(to_json(done, dry_run=args.dry_run))
     else:
-        _tell(done, rules, dry_run=args.dry_run)
+        tell(done, rules, dry_run=args.dry_run)
     return FOUND_WRONG if any(one.failed for one in done.kept) else 0
 
 
-def _json(done: Swept, *, dry_run: bool) -> dict[str, object]:
+def to_json(done: Swept, *, dry_run: bool) -> dict[str, object]:
+    """Return what went and what stays, as data."""
     return {
         "dry_run": dry_run,
         "freed": done.freed,
@@ -113,13 +127,13 @@ def _use(one: Judged) -> dict[str, object]:
     return {**named, **who, "used": moment(one.note.used)}
 
 
-def _tell(done: Swept, rules: Rules, *, dry_run: bool) -> None:
+def tell(done: Swept, rules: Rules, *, dry_run: bool) -> None:
     """Write a line for each model with who used it last, then what stays and why."""
     if rows := _rows(done.gone):
         for line in table(("WHAT", "FREES", "LAST USE", "BY", "WHY"), rows):
             write(line)
     for left in done.kept:
-        say(f"kept: {left.going.path}: {left.reason}")
+        say(f"kept: {plain(str(left.going.path))}: {left.reason}")
     for place_, words in _unsure(done.plan).items():
         say(f"kept: {place_}: {words}; it counts until it was not used for {rules.unsure / _DAY:.0f} days")
     for one in done.plan.lost:

@@ -28,6 +28,7 @@ from modeldeps.store._sweep import Kept, Sweep
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
+    from modeldeps.store._damaged import Damaged
     from modeldeps.store._layout import Layout
     from modeldeps.store._uses import Note
 
@@ -52,30 +53,56 @@ class Swept:
         return sum(one.size for one in self.gone)
 
 
-def survey(layout: Layout, layers: Sequence[Layout], rules: Rules, also: Collection[str] = ()) -> Plan:
-    """Return what a store can do without; `also` stays whatever notes say, as `needs` takes it."""
+@dataclass(frozen=True)
+class Seen:
+    """Who uses what, as one user saw it at one moment; it serves for all stores that share their notes."""
+
+    judged: tuple[Judged, ...]
+    """What notes say, and whether their uses go on."""
+    lost: tuple[Damaged, ...]
+    """Notes that can't be read."""
+
+
+def look(layout: Layout) -> Seen:
+    """Return who uses what."""
     found, lost = known(layout)
-    return plan(blobs(layout), contents(layout, layers), needs(_judged(found), rules, also, lost=lost), rules)
+    return Seen(tuple(Judged(one, judge(one.use)) for one in found), tuple(lost))
 
 
-def collect(layout: Layout, layers: Sequence[Layout], rules: Rules, also: Collection[str] = ()) -> Swept:
+def survey(
+    layout: Layout,
+    layers: Sequence[Layout],
+    rules: Rules,
+    also: Collection[str] = (),
+    seen: Seen | None = None,
+) -> Plan:
+    """Return what a store can do without; `also` stays whatever notes say, as `needs` takes it."""
+    seen = seen or look(layout)
+    stays = needs(seen.judged, rules, also, lost=seen.lost)
+    return plan(blobs(layout), contents(layout, layers), stays, rules)
+
+
+def collect(
+    layout: Layout,
+    layers: Sequence[Layout],
+    rules: Rules,
+    also: Collection[str] = (),
+    seen: Seen | None = None,
+) -> Swept:
     """Free what a store can do without. Raises StoreBusyError, and OSError where nothing can be moved."""
     if not layout.check():
         return Swept(Plan(()))
     with _alone(layout) as proven:
         for_sure = rules if proven else replace(rules, keep=max(rules.keep, UNPROVEN))
-        found, lost = known(layout)
-        stays = needs(_judged(found), for_sure, also, lost=lost)
+        seen = seen or look(layout)
+        stays = needs(seen.judged, for_sure, also, lost=seen.lost)
         going = plan(blobs(layout), contents(layout, layers), stays, for_sure)
-        sweep = Sweep(layout, layout.trash / secrets.token_hex(8), [*found, *lost], for_sure)
+        noted: list[Note | Damaged] = [*(one.note for one in seen.judged), *seen.lost]
+        sweep = Sweep(layout, layout.trash / secrets.token_hex(8), noted, for_sure)
         sweep.run(going.going, stays)
         if any(one.kind == "blob" for one in sweep.gone):
             _known.compact(layout.chunks, lru_cache(lambda digest: os.path.lexists(layout.blob(digest))))
     return Swept(going, tuple(sweep.gone), tuple(sweep.kept))
-
-
-def _judged(found: Sequence[Note]) -> list[Judged]:
-    return [Judged(one, judge(one.use)) for one in found]
 
 
 @contextmanager

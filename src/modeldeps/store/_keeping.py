@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from modeldeps.progress import Reporter
     from modeldeps.store._costs import Costs
     from modeldeps.store._gather import Adoption
-    from modeldeps.store._gc import Swept
+    from modeldeps.store._gc import Seen, Swept
     from modeldeps.store._needs import Rules
     from modeldeps.store._plan import Plan
+    from modeldeps.store._store import Store
     from modeldeps.store._usage import Usage
     from modeldeps.store._uses import Note, Use
     from modeldeps.store._verify import Expected, Verified
@@ -152,18 +153,43 @@ class Keeping:
         with self.writing():
             note.file.unlink(missing_ok=True)
 
-    def survey(self, rules: Rules, also: Collection[str] = ()) -> Plan:
+    def members(self) -> tuple[Store, ...]:
+        """Return the store of each user of a shared one, this user's first; none where it is not shared."""
+        if self._layout.common == self.root:
+            return ()
+        from modeldeps.store._store import Store  # noqa: PLC0415 - which is this, and more
+
+        every = (self.root, *self.peers)
+        return tuple(
+            Store(one, self.layers, peers=tuple(peer for peer in every if peer != one))
+            for one in every
+            if os.path.isdir(one)  # noqa: PTH112 - False, not an error, where it may not be looked at
+        )
+
+    def as_owner(self) -> AbstractContextManager[None]:
+        """Give root the rights of the store's owner, and no others, for a with block. Raises OSError."""
+        from modeldeps.store import _gc, _members, _room  # noqa: F401, PLC0415 - what the block needs too
+
+        return _members.as_owner(self.root)
+
+    def look(self) -> Seen:
+        """Return who uses what."""
+        from modeldeps.store import _gc  # noqa: PLC0415
+
+        return _gc.look(self._layout)
+
+    def survey(self, rules: Rules, also: Collection[str] = (), seen: Seen | None = None) -> Plan:
         """Return what the store that is written can do without; blobs and folders named in `also` stay."""
         from modeldeps.store import _gc  # noqa: PLC0415
 
-        return _gc.survey(self._layout, self._others, rules, also)
+        return _gc.survey(self._layout, self._others, rules, also, seen)
 
-    def collect(self, rules: Rules, also: Collection[str] = ()) -> Swept:
+    def collect(self, rules: Rules, also: Collection[str] = (), seen: Seen | None = None) -> Swept:
         """Free what the store can do without. Raises StoreBusyError and StoreReadOnlyError."""
         from modeldeps.store import _gc  # noqa: PLC0415
 
         with self.writing():
-            return _gc.collect(self._layout, self._others, rules, also)
+            return _gc.collect(self._layout, self._others, rules, also, seen)
 
     @property
     def _others(self) -> tuple[Layout, ...]:
