@@ -35,9 +35,9 @@ def stores(top: Path, *, own: bool) -> tuple[Path, ...]:
     """Return the stores of all users, this user's first where `own` says so, root's before the others'."""
     folder, names = top / MEMBERS, sorted(_names(top / MEMBERS))
     mine = _own(folder, names) if own else ""
-    others = [one for one in names if one != mine]
-    others.sort(key=lambda name: not _is_of(name, 0))
-    return tuple(folder / one for one in ([mine, *others] if own else others))
+    of_root = [one for one in names if one.startswith("0") and _is_of(one, 0)]
+    order = dict.fromkeys(([mine, *of_root] if own else of_root) + names)
+    return tuple(map(folder.joinpath, order))
 
 
 def _names(folder: Path) -> Iterable[str]:
@@ -51,10 +51,10 @@ def _names(folder: Path) -> Iterable[str]:
 
 def _own(folder: Path, names: Iterable[str]) -> str:
     """Return the name of this user's store, be it there or not; one that somebody else made is not his."""
-    for one in names:
-        if _is_of(one, user()) and _belongs(folder / one):
-            return one
     name = str(user())
+    for one in names:
+        if one.startswith(name) and _is_of(one, user()) and _belongs(folder / one):
+            return one
     is_taken = os.path.lexists(folder / name)  # such as by root of a container, who is somebody else here
     return f"{name}-{os.urandom(6).hex()}" if is_taken else name
 

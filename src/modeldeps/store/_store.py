@@ -15,7 +15,7 @@ from modeldeps.store._keeping import Keeping
 from modeldeps.store._layout import Layout, model_key, places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -91,11 +91,21 @@ class Store(Keeping):
 
     def find(self, file: File) -> Path | None:
         """Return a blob that may be trusted, from the first layer that has one, or None."""
-        for layout in self._layouts():
+        relative = f"{os.sep}blobs{os.sep}sha256{os.sep}{file.sha256[:2]}{os.sep}{file.sha256}"
+        for layout in self._having(relative):
             blob = layout.blob(file.sha256)
             if _trust.trusted(blob, file.sha256, file.size, self._stamps):
                 return blob
         return None
+
+    def _having(self, relative: str) -> Iterator[Layout]:
+        """Yield the stores where something lies in a place, whatever it is; there may be very many stores."""
+        for root in (*self.layers, self.root, *self.peers):
+            try:
+                os.lstat(str(root) + relative)  # no Path, and nothing more than this, for those that lack it
+            except OSError:
+                continue
+            yield Layout(root)
 
     def is_writable(self) -> bool:
         """Tell whether something can be made in the store that is written."""
@@ -246,11 +256,15 @@ class Store(Keeping):
         Most often this costs one `stat` a file; a file without seal and stamp is hashed.
         """
         relative = f"{name}{os.sep}{version}{os.sep}{model_key(variant, files)}"
-        for tell in (_trust.known, _trust.trusted):
-            for layout in self._layouts():
-                folder = layout.models / relative
-                if all(tell(folder / one.path, one.sha256, one.size, self._stamps) for one in files):
-                    return folder
+        found = []
+        for layout in self._having(f"{os.sep}models{os.sep}{relative}"):
+            folder = layout.models / relative
+            if all(_trust.known(folder / one.path, one.sha256, one.size, self._stamps) for one in files):
+                return folder
+            found.append(folder)
+        for folder in found:
+            if all(_trust.trusted(folder / one.path, one.sha256, one.size, self._stamps) for one in files):
+                return folder
         return None
 
     def materialise(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path:
