@@ -31,6 +31,6 @@ def test_a_channel_that_cannot_be_leaves_the_project_as_it_was(
     file.write_text('[project]\nname = "app"\nversion = "1"\n', encoding="utf-8")
     before = file.read_bytes()
     words = ["add", "digits", "--channel", "~nobody-has-this-name/x", "--project", str(tmp_path)]
-    assert main(words) == 1
+    assert main(words) == 2
     assert "nobody-has-this-name" in capsys.readouterr().err
     assert file.read_bytes() == before

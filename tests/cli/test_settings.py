@@ -51,6 +51,10 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
         ("MODELDEPS_CHANNELS", "https:models.example.com", "a URL without its `//`: https:"),
         ("MODELDEPS_CHANNELS", "https://a.example/?key=hunter2", "expected a URL without ? and #"),
         ("MODELDEPS_CHANNELS", "https://a.example,https://b.example", "blanks separate them, not commas"),
+        ("MODELDEPS_CHANNELS", "htp://a.example/", "a URL of http, https or file, found one of 'htp'"),
+        ("MODELDEPS_CHANNELS", "http://", "expected a URL with a host, found one without"),
+        ("MODELDEPS_CHANNELS", "http://me:hunter2/x@host/", "a slash in a password is written %2F"),
+        ("MODELDEPS_CHANNELS", "http://[::1]:99999/", "expected a number as the port"),
         ("MODELDEPS_CLIENT_CERTIFICATE", " ", "expected a path, found a blank text"),
         ("MODELDEPS_CONNECTIONS", "many", "expected a number from 1 to 64, found 'many'"),
         ("MODELDEPS_MIRRORS", "~nobody-has-this-name/x", "found the home of nobody"),
@@ -210,7 +214,8 @@ def test_doctor_names_where_a_wrong_provider_stands_and_what_looks_like_a_settin
         MODELDEPS_CERTIFICATES=str(tmp_path / "gone.pem"),
     )
     states = {subject: (state, text, hint) for state, subject, text, hint in found}
-    assert states[f"`provider` in {file}"][0] == "wrong"
+    state, text, hint = states[f"`provider` in {file}"]
+    assert (state, hint) == ("wrong", f"correct `provider` in {file}")
     told = [one for one in found if one[1] == "settings"]
     assert told == [
         (

@@ -61,6 +61,13 @@ def test_what_failed_for_a_file_that_came_is_told_although_another_file_fails(
     assert reporter.notes == []
 
 
+def test_what_the_error_says_of_one_file_is_not_told_of_the_others(server: BlobServer, store: Store) -> None:
+    reporter, files = Remember(), [file_of(bytes([number]), f"{number}.bin") for number in range(5)]
+    with pytest.raises(UnreachableError):
+        fetch(files, store, channels=[server.url], reporter=reporter)
+    assert reporter.notes == []
+
+
 def test_who_keeps_silent_is_named_while_he_is_waited_for(
     server: BlobServer, store: Store, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

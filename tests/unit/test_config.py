@@ -222,3 +222,11 @@ def test_settings_are_shown_without_the_credentials_of_channels() -> None:
     assert "word" not in shown
     assert shown.startswith("Settings(cache=")
     assert "channels=('https://a.example/c/',), mirrors=('https://b.example/',)" in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["http://[::1]/", "https://me:pw@[::1]:443/c/", "HTTP://a.example:80/", "file:///srv/c/", "http://a:/c/"],
+)
+def test_urls_of_every_kind_are_channels(text: str) -> None:
+    assert channel_url(text) == text

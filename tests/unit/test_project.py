@@ -316,3 +316,13 @@ def test_the_build_backend_is_known_by_its_words(build: str, name: str, plugin: 
 
 def test_a_file_without_a_build_system_has_no_backend(tmp_path: Path) -> None:
     assert Pyproject.read(_write(tmp_path, "[project]\nname = 'a'")).backend is None
+
+
+def test_channels_that_are_no_urls_are_problems_of_the_file_that_hold_no_secret(tmp_path: Path) -> None:
+    channels = '["htp://models.example.com/", "https://x.example/?key=hunter2", "http://host:port/"]'
+    found = _problems(tmp_path, f"[tool.modeldeps]\nchannels = {channels}")
+    assert [one.partition(", ")[0].partition(" and %")[0].partition(" written %2F")[0] for one in found] == [
+        "tool.modeldeps.channels[0]: expected a URL of http",
+        "tool.modeldeps.channels[1]: expected a URL without ? and #; in a password they are written %3F",
+        "tool.modeldeps.channels[2]: expected a number as the port of the URL; a slash in a password is",
+    ]

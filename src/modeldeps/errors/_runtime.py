@@ -67,12 +67,13 @@ class UnknownProviderError(ModelDepsError):
 
     exit_status = WRONG_USAGE
 
-    def __init__(self, provider: object, known: Sequence[str]) -> None:
+    def __init__(self, provider: object, known: Sequence[str], *, said_by: str = "") -> None:
+        """Take where the name stands if it is a setting: its variable, or its key and file."""
         super().__init__(
             "that is not an execution provider",
             ("expected", _several(known)),
             ("found", repr(provider)),
-            hint="it stands in load(provider=...), MODELDEPS_PROVIDER or the configuration file",
+            hint=f"correct {said_by}" if said_by else "it stands in load(provider=...)",
         )
 
 

@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import UnreachableError, redact
-from modeldeps.fetch._open import scheme
 from modeldeps.fetch._task import State
 
 if TYPE_CHECKING:
@@ -47,13 +46,14 @@ class Told:
         for key, place in self._hosts.items():
             if place.host.active and now - place.host.moved > WAIT and key not in self._named:
                 self._named.add(key)
-                self._reporter.note(f"{_name(place)}: nothing came for {WAIT:.0f} s; still waiting")
+                self._reporter.note(f"{_name(place.url)}: nothing came for {WAIT:.0f} s; still waiting")
 
     def end(self, error: BaseException | None) -> None:
-        """Tell what was not told yet, unless the error that ends the run lists it."""
-        listed = {one.url for one in error.failures} if isinstance(error, UnreachableError) else ()
+        """Tell what was not told yet, unless the error that ends the run says it of that source."""
+        failures = error.failures if isinstance(error, UnreachableError) else ()
+        listed = {(_host(one.url), one.reason) for one in failures}
         for _, _, one in self._held:
-            if one.url not in listed:
+            if (_host(one.url), one.reason) not in listed:
                 self._tell(one)
         self._held = []
 
@@ -61,7 +61,12 @@ class Told:
         self._reporter.note(f"{error.url}: {error.reason}")
 
 
-def _name(place: Place) -> str:
-    """Return what people call a source: its host, or the path of a file."""
-    shown = redact(place.url)
-    return shown if scheme(shown) == "file" else "/".join(shown.split("/")[:3])
+def _name(url: str) -> str:
+    """Return what people call the source of a URL: its host, or the folder of a file."""
+    shown = redact(url)
+    return shown.rpartition("/")[0] if shown.startswith("file:") else "/".join(shown.split("/")[:3])
+
+
+def _host(url: str) -> str:
+    """Return what files of one source have in common: folders tell their reasons apart."""
+    return url[:5] if url.startswith("file:") else _name(url)

@@ -185,7 +185,11 @@ def _channel(reader: Reader, folder: Path) -> str:
         rest = text.split("://", 1)[1].split("/", 1)[0]
         if "@" in rest:
             reader.problem("expected a URL without a user name or password; this file is shared")
-        return channel_url(text)
+        try:
+            return channel_url(text)
+        except ConfigError as error:
+            reader.problem(error.problems[0].message)
+            return ""
     if not text.strip():
         reader.problem(expected("a URL or a folder", reader.value))
         return ""

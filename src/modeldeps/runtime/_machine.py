@@ -78,4 +78,7 @@ def provider_name(text: object) -> str:
     for name, full in PROVIDERS.items():
         if word == full.lower():
             return name
-    raise UnknownProviderError(text, [AUTO, *PROVIDERS])
+    from modeldeps.config import origin, settings  # noqa: PLC0415 - only for this error
+
+    said_by = origin("provider") if text == settings().provider else ""
+    raise UnknownProviderError(text, [AUTO, *PROVIDERS], said_by=said_by)
