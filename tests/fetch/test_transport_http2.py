@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
+import time
 from typing import TYPE_CHECKING, TypeAlias
 
 import http2_server
@@ -18,6 +19,7 @@ from scripted import take
 from modeldeps.errors import BrokenTransferError
 from modeldeps.fetch import Body, Request, _each, _http, _http2
 from modeldeps.fetch._http import HttpTransport
+from modeldeps.fetch._leash import Leash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -87,6 +89,28 @@ def test_answers_come_in_order_and_the_connection_is_kept(serve: Serve) -> None:
         for _ in range(3):
             assert [take(one) for one in opener.open_each(requests(server.url))] == list(FILES.values())
         assert server.connections == 1
+
+
+def test_who_used_a_connection_before_can_end_it_only_while_it_is_in_use(serve: Serve) -> None:
+    def talk(peer: Peer) -> None:
+        while asked := peer.request():
+            if asked[1] != "/silent":
+                peer.answer(asked[0], b"abc")
+
+    with serve(talk) as server:
+        opener, leash = HttpTransport(), Leash()
+        urls = [f"{server.url}{number}" for number in range(3)]
+        assert [take(one) for one in opener.open_each(Request(url, leash=leash) for url in urls)] == [
+            b"abc"
+        ] * 3
+        leash.cut()
+        assert [take(one) for one in opener.open_each(Request(url) for url in urls)] == [b"abc"] * 3
+        assert server.connections == 1
+        leash, began = Leash(), time.monotonic()
+        threading.Timer(0.2, leash.cut).start()
+        found = next(iter(opener.open_each([Request(f"{server.url}silent", leash=leash)])))
+        assert isinstance(found, BrokenTransferError)
+        assert time.monotonic() - began < 5
 
 
 def test_a_server_on_which_pipelining_fails_again_and_again_is_asked_by_http2(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 _MOST = 256
 """Files of a folder that are looked at."""
 
-Stamp: TypeAlias = "tuple[int, int, int, int] | None"
+Stamp: TypeAlias = "tuple[int, int, int, int, int] | None"
 """What the file system says of a file: it differs when the file was written or replaced; None: no file."""
 
 
@@ -23,16 +24,20 @@ def stamps(files: Iterable[str | Path]) -> tuple[Stamp, ...]:
 
 def _stamps(file: str | Path) -> list[Stamp]:
     found = _stamp(file)
+    return [found] if found is None or not stat.S_ISDIR(found[0]) else [found, *_inside(file)]
+
+
+def _inside(folder: str | Path) -> list[Stamp]:
     try:
-        inner = sorted(os.listdir(file))[:_MOST] if os.path.isdir(file) else []  # noqa: PTH112, PTH208 - strings suffice
+        names = sorted(os.listdir(folder))[:_MOST]  # noqa: PTH208 - strings suffice
     except OSError:
-        inner = []
-    return [found, *(_stamp(os.path.join(file, name)) for name in inner)]  # noqa: PTH118 - strings suffice
+        return []
+    return [_stamp(os.path.join(folder, name)) for name in names]  # noqa: PTH118 - strings suffice
 
 
 def _stamp(file: str | Path) -> Stamp:
     try:
-        status = os.stat(file)  # noqa: PTH116 - strings suffice
+        found = os.stat(file)  # noqa: PTH116 - strings suffice
     except (OSError, ValueError):
         return None
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
+    return found.st_mode, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
