@@ -9,6 +9,7 @@ from modeldeps.cli._cache_words import date, installed, moment, place, state, us
 from modeldeps.cli._output import add_json, facts, table, write, write_json
 from modeldeps.config import settings
 from modeldeps.progress import format_bytes
+from modeldeps.store import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +26,7 @@ examples:
   modeldeps cache info --json
 
 SHARED is what others need too; FREES is what `modeldeps cache gc` can free once the environment, or
-the model, is gone.
+the model, is gone. OF OTHERS is what lies in other users' stores, where several users share one.
 """
 
 
@@ -45,7 +46,8 @@ def execute(args: argparse.Namespace) -> int:
     if args.json:
         write_json({**_json(store, usage, wrong), **_costs_json(costs, plan)})
         return 0
-    for line in facts(_pairs(store, usage, plan, wrong)):
+    borrowed = [("used of others", _lent_words(costs.borrowed))]
+    for line in facts([*_pairs(store, usage, plan, wrong), *borrowed]):
         write(line)
     for line in _tables(costs):
         write(line)
@@ -72,12 +74,21 @@ def _costs_json(costs: Costs, plan: Plan) -> dict[str, object]:
         "needed": plan.needed,
         "waiting": plan.waiting,
         "freeable": plan.freed,
+        "borrowed": _lent(costs.borrowed),
         "damaged_notes": [str(one.file) for one in plan.lost],
         "environments": [
-            {**_environment(one), **_sizes(one), "models": sorted({use.note.use.model for use in one.uses})}
+            {
+                **_environment(one),
+                **_sizes(one),
+                "lent": _lent(one.lent),
+                "models": sorted({use.note.use.model for use in one.uses}),
+            }
             for one in costs.environments
         ],
-        "variants": [{**_model(one), **_sizes(one), "environments": _places(one)} for one in costs.models],
+        "variants": [
+            {**_model(one), **_sizes(one), "lent": _lent(one.lent), "environments": _places(one)}
+            for one in costs.models
+        ],
     }
 
 
@@ -100,6 +111,24 @@ def _model(one: Cost) -> dict[str, object]:
 def _sizes(one: Cost) -> dict[str, object]:
     used = moment(one.uses[0].note.used)
     return {"bytes": one.size, "shared": one.shared, "frees": one.alone, "used": used}
+
+
+def _whose(folder: Path) -> str:
+    """Return the user whose store in a shared one this is."""
+    try:
+        return user(folder.lstat().st_uid)
+    except OSError:
+        return folder.name
+
+
+def _lent(found: Mapping[Path, int]) -> list[dict[str, object]]:
+    return [{"path": str(one), "user": _whose(one), "bytes": size} for one, size in found.items()]
+
+
+def _lent_words(found: Mapping[Path, int]) -> str:
+    """Return how much is used of other users' stores, and whose, the largest first."""
+    order = sorted(found, key=lambda one: -found[one])
+    return ", ".join(f"{format_bytes(found[one])} of {plain(_whose(one))}" for one in order)
 
 
 def _pairs(store: Store, usage: Usage, plan: Plan, wrong: Mapping[Path, str]) -> list[tuple[str, object]]:
@@ -133,9 +162,15 @@ def _tables(costs: Costs) -> Iterable[str]:
     ]
     yield ""
     yield from table(("USED BY", "MODELS", "SIZE", "SHARED", "FREES", "LAST USE", "STATE"), rows)
-    models = [(one.uses[0].note.use.model, *_columns(one), len(_places(one))) for one in costs.models]
+    is_shared = any(one.lent for one in costs.models)
+    lenders = [[_lent_words(one.lent)] if is_shared else [] for one in costs.models]
+    models = [
+        (one.uses[0].note.use.model, *_columns(one), len(_places(one)), *lender)
+        for one, lender in zip(costs.models, lenders, strict=True)
+    ]
+    header = ("MODEL", "SIZE", "SHARED", "FREES", "LAST USE", "USED BY")
     yield ""
-    yield from table(("MODEL", "SIZE", "SHARED", "FREES", "LAST USE", "USED BY"), models)
+    yield from table((*header, "OF OTHERS") if is_shared else header, models)
 
 
 def _places(one: Cost) -> list[str]:

@@ -196,10 +196,10 @@ class Keeping:
         return tuple(map(Layout, (*self.layers, *self.peers)))
 
     def costs(self, rules: Rules) -> Costs:
-        """Return what each environment and each model costs in the store that is written."""
+        """Return what each environment and each model costs in the stores of all users who share this one."""
         from modeldeps.store._costs import weigh  # noqa: PLC0415
 
-        return weigh(self._layout, rules)
+        return weigh(self._layout, rules, tuple(map(Layout, self.peers)))
 
     def usage(self) -> Usage:
         """Return what the store that is written holds."""
