@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import blob_server
 import pytest
-from fetching import Remember, fetch_one, file_of
+from fetching import Remember, fetch_one, file_of, in_thread
 
 from modeldeps.errors import ContradictionError, DigestError, NotFoundError, UnreachableError
 from modeldeps.fetch import fetch
@@ -33,21 +33,6 @@ SIZE = 5 << 20
 DATA = random.Random(11).randbytes(SIZE)  # noqa: S311 - no secret
 FLAGS = os.O_RDWR | os.O_CREAT
 NOTHING = File("empty.bin", 0, "ab" * 32)
-
-
-def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
-    """Start some work; return its thread, and where its error will be."""
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - the test looks at it
-            errors.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread, errors
 
 
 def is_closed(handle: int) -> bool:

@@ -12,7 +12,7 @@ from modeldeps.manifest import Chunk, File
 from modeldeps.progress import Reporter
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from modeldeps.fetch import Fetched
     from modeldeps.store import Store
@@ -53,3 +53,18 @@ class Remember(Reporter):
 def fetch_one(file: File, store: Store, *channels: str, reporter: Reporter | None = None) -> Fetched:
     """Fetch one file from these channels."""
     return fetch([file], store, channels=channels, reporter=reporter or Reporter())
+
+
+def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[BaseException]]:
+    """Start some work; return its thread, and where its error will be."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - the test looks at it
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, errors

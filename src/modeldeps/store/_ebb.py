@@ -21,8 +21,11 @@ SHARE = 0.1
 LONGEST = 5.0
 """Seconds between two flushes, unless they take long."""
 REST = 1.0
-"""How many times as long as a flush took the next one waits at least."""
-
+"""How many times as long as a flush took the next one waits at least, unless too much came meanwhile."""
+AHEAD = 0.16
+"""Of the bytes on disk; so many more may have come, or bytes wait for the disk."""
+ALLOWED = 16 << 20
+"""Bytes that may have come and not be on disk yet, however few are there."""
 
 RECENT = 60.0
 """Seconds after which systems have written down a name without being asked; btrfs takes 30."""
@@ -63,9 +66,15 @@ class Ebb:
         self._handle = handle
         self._path = path
         self._fresh = 0
+        self._sinking = 0
+        self._safe = 0
         self._began = 0.0
         self._next = 0.0
         self._is_named = False
+
+    def found(self, count: int) -> None:
+        """Count bytes that an earlier run left."""
+        self._safe += count
 
     def is_due(self, count: int) -> bool:
         """Count bytes that were written; tell whether who wrote them is to flush. Not for two at once."""
@@ -73,18 +82,32 @@ class Ebb:
         now = time.monotonic()
         if not self._began:
             self._began, self._next = now, now + FIRST
-        if now < self._next or self._fresh < LEAST:
+        is_time = now >= self._next and self._fresh >= LEAST
+        if self._sinking or not (is_time or 2 * self._fresh > self._most):
             return False
-        self._fresh, self._next = 0, float("inf")
+        self._fresh, self._sinking = 0, self._fresh
         return True
+
+    @property
+    def _most(self) -> float:
+        return max(ALLOWED, AHEAD * self._safe)
+
+    @property
+    def is_behind(self) -> bool:
+        """Bytes come faster than the disk takes them: who brings them is to wait for the flush."""
+        return self._sinking > 0 and self._sinking + self._fresh > self._most
 
     def flush(self) -> None:
         """Bring to disk what was written, and with it, once, the name of the part file. Raises OSError."""
         since = time.monotonic()
-        flush_file(self._handle)
-        if not self._is_named:
-            flush_folder(self._path.parent)
-            self._is_named = True
+        try:
+            flush_file(self._handle)
+            if not self._is_named:
+                flush_folder(self._path.parent)
+                self._is_named = True
+            self._safe += self._sinking
+        finally:
+            self._sinking = 0
         now = time.monotonic()
         share = min(LONGEST, SHARE * (now - self._began))
         self._next = now + max(FIRST, share, REST * (now - since))

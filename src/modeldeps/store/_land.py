@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from modeldeps.store._layout import Layout
 
 PATIENCE = 120.0
-"""Seconds without a new byte after which the work of another process is not waited for any longer."""
+"""Seconds without a new byte or a sign of life after which another process is not waited for any longer."""
 PAUSE = 0.05
 """Seconds between two looks at what another process does."""
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -122,7 +122,8 @@ def _open(
 ) -> Berth:
     shared = lock is not None and lock.proven
     path, handle, is_new = _part(layout.partial, file.sha256, shared=shared)
-    landing = Landing(file, path, handle, is_new=is_new, **({"advance": advance} if advance else {}))
+    pulse = _lock.Pulse(lock.path) if lock is not None else None
+    landing = Landing(file, path, handle, is_new=is_new, advance=advance, pulse=pulse)
     return Berth(layout, landing, lock, shared=shared)
 
 
@@ -172,20 +173,22 @@ def copy_in(stream: BinaryIO, landing: Landing, source: str) -> None:
 class Watch:
     """Look on while another process lands a blob, and show its progress."""
 
-    def __init__(self, parts: Sequence[Path], reporter: Reporter) -> None:
+    def __init__(self, parts: Sequence[Path], lock: Path, reporter: Reporter) -> None:
         self._parts = parts
+        self._lock = lock
         self._reporter = reporter
         self._shown = 0
+        self._pulse = 0
         self._since = time.monotonic()
         self._told = ""
 
     def patient(self) -> bool:
         """Tell whether the other process still gets on."""
-        now, size = time.monotonic(), self._size()
-        if size != self._shown:
+        now, size, pulse = time.monotonic(), self._size(), _changed(self._lock)
+        if (size, pulse) != (self._shown, self._pulse):
             if self._told:
                 self._reporter.advance(size - self._shown)
-            self._shown, self._since = size, now
+            self._shown, self._pulse, self._since = size, pulse, now
         return now - self._since < PATIENCE
 
     def tell(self, busy: Busy) -> None:
@@ -208,6 +211,14 @@ class Watch:
         if self._told:
             self._reporter.advance(-self._shown)
         self._shown, self._told = 0, ""
+
+
+def _changed(path: Path) -> int:
+    """Return when a file was changed, in nanoseconds by its own clock; 0 where nobody knows."""
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _all_present(part: Path) -> int:

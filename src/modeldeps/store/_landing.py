@@ -47,7 +47,7 @@ class Landing(Part):
             return self._claim(gap[0], min(gap[1], end))
 
     def take_short(self, most: int) -> Claim | None:
-        """Return the right to write the first range that nobody has or writes, if it is no longer than that."""
+        """Return the right to write the first range that nobody has or writes, if it is no longer."""
         with self._turn:
             gap = next(self._gaps(), None)
             if gap is None or gap[1] - gap[0] > most or self.sequential:
@@ -112,7 +112,19 @@ class Landing(Part):
             is_due = self._ebb.is_due(len(data))
         self._advance(len(data))
         if is_due:
+            self._bring_to_disk()
+        elif self._ebb.is_behind:
+            with self._turn:
+                while self._ebb.is_behind and not self._closing:
+                    self._ebbed.wait(1.0)
+
+    def _bring_to_disk(self) -> None:
+        """Flush what came so far, and let those go on who wait for it. Raises OSError."""
+        try:
             self._flush(self._ebb.flush)
+        finally:
+            with self._turn:
+                self._ebbed.notify_all()
 
     def bounds(self, place: int) -> tuple[int, int]:
         """Return where the chunk that holds a byte begins and ends; the file, where there are none."""

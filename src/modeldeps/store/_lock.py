@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ _PLAIN |= getattr(os, "O_BINARY", 0)
 _READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 _KEEPING: dict[int, bool] = {}
 """By the number of a file system: a lock there keeps others out."""
+PULSE = 5.0
+"""Seconds between two signs of life."""
 _BYTE = 1 << 30
 """The byte that Windows locks; it lies far behind the words, since nobody else can read a locked one."""
 
@@ -68,6 +71,22 @@ class Lock:
         finally:
             with suppress(OSError):
                 os.close(self.handle)
+
+
+class Pulse:
+    """Shows those who wait for a lock that its holder is at work, though nothing else tells."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next = 0.0
+
+    def __call__(self) -> None:
+        """Touch the lock file, now and then."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + PULSE
+            with suppress(OSError, NotImplementedError):  # it was another user's, or is gone
+                os.utime(self._path)
 
 
 def acquire(path: Path) -> Lock | None:

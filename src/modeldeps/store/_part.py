@@ -34,16 +34,21 @@ def _silent(count: int) -> None:
     del count
 
 
+def _still() -> None:
+    """Show nobody that there is somebody at work."""
+
+
 class Part:
     """A part file while it is open."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has its name
         self,
         file: File,
         path: Path,
         handle: int,
         *,
-        advance: Callable[[int], None] = _silent,
+        advance: Callable[[int], None] | None = None,
+        pulse: Callable[[], None] | None = None,
         is_new: bool = False,
     ) -> None:
         self.file = file
@@ -54,15 +59,17 @@ class Part:
         """Bytes may only come in order, because nobody could tell afterwards where they are missing."""
         self._handle = handle
         self._is_new = is_new
-        self._advance = advance
+        self._advance = advance or _silent
         self._turn = threading.RLock()
-        self._pieces = Pieces(handle, file.chunks)
+        self._ebbed = threading.Condition(self._turn)
+        """Notified when a flush is over."""
+        self._pieces = Pieces(handle, file.chunks, pulse or _still)
         self._written = Spans()
         self._senders = Senders()
         self._unsure = Spans()
         """What an earlier run left of a file without chunks, until the digest of the whole tells."""
         self._rights = Rights()
-        self._prefix = Prefix(handle, file.size)
+        self._prefix = Prefix(handle, file.size, pulse or _still)
         self._ebb = Ebb(handle, path)
         self._suspicious = False
         """The whole came out wrong once: from now on each chunk is proved when it comes."""
@@ -122,14 +129,16 @@ class Part:
             self._written = old = found if self._is_right(found) else sure
             self._unsure = Spans(old)
         self._senders = Senders(old)
+        self._ebb.found(self._written.total)
         self._advance(self._written.total)
         self._follow()
 
     def _is_right(self, found: Spans) -> bool:
         """Tell whether an earlier run left all of the file."""
-        right = found.covers(0, self.file.size) and self._prefix.finish() == self.file.sha256
+        if found.covers(0, self.file.size) and self._prefix.finish() == self.file.sha256:
+            return True  # and it need not be hashed again
         self._prefix.restart()
-        return right
+        return False
 
     def _flush(self, flush: Callable[[], None]) -> None:
         """
@@ -194,6 +203,7 @@ class Part:
         """
         with self._turn:
             self._closing, self._over = True, then or self._over
+            self._ebbed.notify_all()
             if self._users or self._rights.are_used:
                 self._pieces.stop()
                 self._prefix.stop()

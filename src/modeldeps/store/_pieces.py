@@ -13,7 +13,7 @@ from modeldeps.store._at import read_all, write_all
 from modeldeps.store._spans import Spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from modeldeps.manifest import Chunk
 
@@ -26,8 +26,9 @@ _THREADS = 8
 class Pieces:
     """The chunks of one part file; none where the manifest names none, or only one."""
 
-    def __init__(self, handle: int, chunks: Sequence[Chunk]) -> None:
+    def __init__(self, handle: int, chunks: Sequence[Chunk], pulse: Callable[[], None]) -> None:
         self._handle = handle
+        self._pulse = pulse
         self._chunks = tuple(chunks) if len(chunks) > 1 else ()
         self._starts = [one.offset for one in self._chunks]
         self._good = bytearray(len(self._chunks))
@@ -65,6 +66,7 @@ class Pieces:
         return self._digest(self._at(place))
 
     def _digest(self, index: int) -> str:
+        self._pulse()
         chunk = self._chunks[index]
         return sha256_bytes(read_all(self._handle, chunk.length, chunk.offset))
 

@@ -6,8 +6,12 @@ import errno
 import os
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _ALONE = 4 * BLOCK
 """Bytes of a file from which on a thread of its own hashes."""
@@ -21,8 +25,9 @@ class Prefix:
     wrote them, in which order.
     """
 
-    def __init__(self, handle: int, size: int) -> None:
+    def __init__(self, handle: int, size: int, pulse: Callable[[], None]) -> None:
         self._handle = handle
+        self._pulse = pulse
         self._size = size
         self._turn = threading.Condition()
         self._hash = new_hash()
@@ -121,6 +126,7 @@ class Prefix:
             if not count:
                 raise OSError(5, "the part file became shorter while it was written")
             running.update(view[:count])
+            self._pulse()
             at += count
         with self._turn:
             if round_ == self._round:

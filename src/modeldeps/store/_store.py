@@ -139,7 +139,8 @@ class Store(Keeping):
         from modeldeps.store._land import Watch  # noqa: PLC0415
 
         stores = (self.root, *self.peers)
-        return Watch([Layout(one).partial / file.sha256 for one in stores], reporter)
+        parts = [Layout(one).partial / file.sha256 for one in stores]
+        return Watch(parts, self._layout.lock(file.sha256), reporter)
 
     def berth(
         self,
