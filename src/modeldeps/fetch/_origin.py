@@ -32,14 +32,6 @@ class Origin:
         plain = _PLAIN.match(url)
         return _origin(url if plain is None else plain[0])
 
-    def proxy(self) -> str:
-        """Return the proxy that the system names for this origin, or nothing."""
-        from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - at first use
-
-        proxies = getproxies()
-        found = proxies.get(self.scheme) or proxies.get("all") or ""
-        return "" if not found or proxy_bypass(f"{self.host}:{self.port}") else found
-
     def with_credentials_of(self, url: str, target: str) -> str:
         """Return a target of this same origin with the credentials that the URL had."""
         parts = urlsplit(split_credentials(target)[0])
