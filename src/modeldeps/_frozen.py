@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+__all__ = ["dataclass", "field", "record"]
+
 if TYPE_CHECKING:
     import dataclasses as standard
     from collections.abc import Callable
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - what a type checker sees
+    from dataclasses import dataclass as record
     from dataclasses import field as field  # noqa: PLC0414 - likewise
 else:
     T = TypeVar("T")
@@ -26,6 +29,14 @@ else:
         if not frozen:
             raise TypeError("only frozen dataclasses are made here")
         return _freeze
+
+    def record(cls: type[T]) -> type[T]:
+        """Make a class of named values that may change; each is equal to itself alone."""
+        cls.__frozen_fields__ = _fields(cls)
+        for name in ("__init__", "__repr__"):
+            if name not in cls.__dict__:
+                setattr(cls, name, METHODS[name])
+        return cls
 
     def field(**about: object) -> Field:
         """Describe a field: `default`, `default_factory`, `repr`, `compare`, `hash`."""
@@ -60,17 +71,18 @@ else:
             return described
 
     def _freeze(cls: type[T]) -> type[T]:
-        fields = {}
-        for name, kind in cls.__annotations__.items():
-            if "ClassVar" not in str(kind):
-                fields[name] = _field(cls, name)
-        cls.__frozen_fields__ = fields
+        cls.__frozen_fields__ = fields = _fields(cls)
         cls.__dataclass_fields__ = Description(cls)
         cls.__match_args__ = tuple(fields)
         for name, method in METHODS.items():
             if name == "__hash__" or name not in cls.__dict__:  # Python itself sets __hash__ beside an __eq__
                 setattr(cls, name, method)
         return cls
+
+    def _fields(cls: type) -> dict[str, Field]:
+        """Return the fields of a class, in order."""
+        kinds = cls.__annotations__.items()
+        return {name: _field(cls, name) for name, kind in kinds if "ClassVar" not in str(kind)}
 
     def _field(cls: type, name: str) -> Field:
         """Return a field; its default stays on the class, as with the standard library."""

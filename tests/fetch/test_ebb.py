@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 from fetching import Remember, file_of, in_thread
 
-from modeldeps.store import Berth, Busy, Landing, Store, _ebb, _land, _lock, _part
+from modeldeps.store import Berth, Busy, Landing, Store, _ebb, _land, _lock, _prefix
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from modeldeps.manifest import File
+    from modeldeps.store import Claim
 
 BLOCK = 1 << 16
 DATA = random.Random(5).randbytes(6 << 20)  # noqa: S311 - no secret
@@ -104,13 +105,23 @@ def test_whoever_waits_for_the_disk_does_not_keep_a_part_file_open(
     landing = landing_of(tmp_path / "part", file_of(DATA))
     landing.resume()
     began, ends, over = threading.Event(), threading.Event(), threading.Event()
-    monkeypatch.setattr(_ebb, "flush_file", lambda _: (began.set(), ends.wait(10)))
+
+    def stays(handle: int) -> None:
+        del handle
+        began.set()
+        ends.wait(10)
+
+    def bring(claim: Claim, data: bytes) -> None:
+        claim.write(data)
+        claim.release()
+
+    monkeypatch.setattr(_ebb, "flush_file", stays)
     first, second = landing.take(16 * BLOCK), landing.take(16 * BLOCK)
     assert first is not None
     assert second is not None
-    one, _ = in_thread(lambda: (first.write(DATA[: 3 * BLOCK]), first.release()))
+    one, _ = in_thread(lambda: bring(first, DATA[: 3 * BLOCK]))
     assert began.wait(10)
-    other, _ = in_thread(lambda: (second.write(DATA[16 * BLOCK : 24 * BLOCK]), second.release()))
+    other, _ = in_thread(lambda: bring(second, DATA[16 * BLOCK : 24 * BLOCK]))
     time.sleep(0.1)
     landing.close(over.set)
     other.join(5)
@@ -123,14 +134,14 @@ def test_whoever_waits_for_the_disk_does_not_keep_a_part_file_open(
 def test_a_part_file_that_is_whole_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "part").write_bytes(DATA)
     hashed = [0]
-    real = _part.Prefix._step
+    real = _prefix.Prefix._step
 
-    def step(self: _part.Prefix, buffer: bytearray, end: int) -> None:
+    def step(self: _prefix.Prefix, buffer: bytearray, end: int) -> None:
         before = self._done
         real(self, buffer, end)
         hashed[0] += self._done - before
 
-    monkeypatch.setattr(_part.Prefix, "_step", step)
+    monkeypatch.setattr(_prefix.Prefix, "_step", step)
     landing = landing_of(tmp_path / "part", file_of(DATA))
     landing.resume()
     assert landing.is_full

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
-from modeldeps._frozen import dataclass, field
+from modeldeps._frozen import dataclass, field, record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,3 +140,25 @@ def test_a_check_after_the_values_are_set_is_made() -> None:
 def test_only_frozen_ones_are_made() -> None:
     with pytest.raises(TypeError):
         dataclass(frozen=False)
+
+
+def test_a_record_may_change_and_is_equal_to_itself_alone() -> None:
+    @record
+    class Counter:
+        name: str
+        count: int = 0
+        parts: list[str] = field(default_factory=list)
+
+        def __repr__(self) -> str:
+            return f"<{self.name}>"
+
+    one, other = Counter("a", 2), Counter("a", count=2)
+    one.parts.append("x")
+    one.count += 1
+    assert (one.count, one.parts, other.parts) == (3, ["x"], [])
+    assert one == one  # noqa: PLR0124 - that is what is shown
+    assert one != Counter("a", 3, ["x"])
+    assert len({one, other}) == 2
+    assert repr(one) == "<a>"
+    with pytest.raises(TypeError, match="misses 'name'"):
+        Counter()  # type: ignore[call-arg]

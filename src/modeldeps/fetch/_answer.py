@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass, field
 from modeldeps.errors import BrokenTransferError, DeniedError, NotFoundError, RefusedError
 from modeldeps.fetch import _reasons
 from modeldeps.fetch._coding import CODINGS, decoded

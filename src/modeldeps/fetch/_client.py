@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from modeldeps import __version__
+from modeldeps._frozen import dataclass, field, record
 from modeldeps.errors import ConfigError, RefusedError, SourceError
 from modeldeps.fetch import _reasons, _trust_roots
 from modeldeps.fetch._credentials import Credentials
@@ -79,7 +79,7 @@ class Asked:
         return "\r\n".join(lines).encode("latin-1")
 
 
-@dataclass
+@record
 class Exchange:
     """A request whose answer has begun."""
 

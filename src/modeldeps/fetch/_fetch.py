@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass, field
 from modeldeps.config import origin, settings
 from modeldeps.errors import ContradictionError, DigestError, OfflineError, UnreachableError
 from modeldeps.fetch._host import Host

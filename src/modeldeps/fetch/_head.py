@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from modeldeps._frozen import dataclass, field
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

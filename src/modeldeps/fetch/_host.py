@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from modeldeps._frozen import record
 
 if TYPE_CHECKING:
     from modeldeps.errors import SourceError
@@ -48,7 +49,7 @@ OVERTAKEN = 3
 """How often one range may change hands; a source must not be asked for ever."""
 
 
-@dataclass
+@record
 class Host:
     """One source in one run, shared by all files that it serves."""
 

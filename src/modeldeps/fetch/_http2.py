@@ -7,10 +7,10 @@ import importlib.util
 import ssl
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import field, record
 from modeldeps.fetch._head import Head, LyingError, WireError, check_framing
 from modeldeps.fetch._leash import LOOSE
 from modeldeps.fetch._session import Session
@@ -60,7 +60,7 @@ def is_chosen(sock: socket.socket) -> bool:
     return isinstance(sock, ssl.SSLSocket) and sock.selected_alpn_protocol() == "h2"
 
 
-@dataclass
+@record
 class _Stream:
     """One answer."""
 

@@ -6,8 +6,9 @@ import os
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+from modeldeps._frozen import field, record
 
 if TYPE_CHECKING:
     from modeldeps.fetch._leash import Leash
@@ -73,7 +74,7 @@ def _question(host: str, port: int) -> _Question:
     return question
 
 
-@dataclass
+@record
 class _Question:
     """One host whose addresses are asked for."""
 

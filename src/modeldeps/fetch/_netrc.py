@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from modeldeps._frozen import dataclass, field
 
 MAX_NETRC = 1 << 20
 """Bytes of a netrc file, at most."""

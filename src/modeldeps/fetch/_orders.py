@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import record
 from modeldeps.fetch._host import LEAST
 from modeldeps.fetch._task import Place, State, Task
 
@@ -26,7 +26,7 @@ IDLE = 1.0
 """Seconds until a thread looks again, if nobody wakes it."""
 
 
-@dataclass
+@record
 class Order:
     """What one thread is to do."""
 

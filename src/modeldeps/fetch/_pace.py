@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
 
+from modeldeps._frozen import field, record
 from modeldeps.errors import BrokenTransferError
 
 WINDOW = 60.0
@@ -13,7 +13,7 @@ MIN_RATE = 1000
 """Bytes a second."""
 
 
-@dataclass
+@record
 class Pace:
     """Watch the rate of one body."""
 

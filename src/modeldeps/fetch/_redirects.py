@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from urllib.parse import quote, urljoin
 
+from modeldeps._frozen import dataclass
 from modeldeps.errors import RefusedError, redact
 from modeldeps.fetch._origin import Origin, split_credentials
 

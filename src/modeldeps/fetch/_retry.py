@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import record
 from modeldeps.errors import BrokenTransferError, RefusedError, SourceError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class OtherSizeError(RefusedError):
         super().__init__(url, f"it has {found} bytes, the manifest says {expected}")
 
 
-@dataclass
+@record
 class Patience:
     """Count the requests to one source."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.fetch import _dial, _reasons
 from modeldeps.fetch._head import LyingError, WireError
 from modeldeps.fetch._leash import LOOSE, Leash

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass, field, record
 from modeldeps.errors import SourceError
 from modeldeps.fetch import _reasons
 from modeldeps.fetch._answer import judge
@@ -40,7 +40,7 @@ class Step:
     """The same in the words of HTTP."""
 
 
-@dataclass
+@record
 class Waiting:
     """Requests that have no answer yet, the next first."""
 

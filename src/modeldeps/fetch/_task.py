@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import enum
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import field, record
 from modeldeps.errors import (
     BrokenTransferError,
     DigestError,
@@ -45,7 +45,7 @@ class State(enum.Enum):
     """The blob is in the store."""
 
 
-@dataclass
+@record
 class Source:
     """Who answers for what a URL brings: a channel with all that it serves, else the URL alone."""
 
@@ -53,7 +53,7 @@ class Source:
     """It served wrong bytes: it is asked no more."""
 
 
-@dataclass
+@record
 class Place:
     """One URL of a file."""
 
@@ -92,7 +92,7 @@ class Place:
         return self.failed
 
 
-@dataclass
+@record
 class Task:
     """One file that is to land."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from modeldeps._frozen import dataclass, field
 from modeldeps.errors import SourceError, redact
 from modeldeps.fetch._leash import LOOSE, Leash
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from modeldeps._frozen import dataclass
 from modeldeps.files import make_folder, write_atomically
 
 if TYPE_CHECKING:
