@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from modeldeps.store._claim import Claim, Line
     from modeldeps.store._costs import Cost, Costs, is_here
     from modeldeps.store._gather import Adopted, Adoption
-    from modeldeps.store._gc import Seen, Swept
+    from modeldeps.store._gc import Swept
     from modeldeps.store._land import Berth, Busy, Watch
     from modeldeps.store._landing import Landing
     from modeldeps.store._layers import wrong_layers
@@ -47,7 +47,6 @@ __all__ = [
     "Note",
     "Plan",
     "Rules",
-    "Seen",
     "Source",
     "Store",
     "Swept",
@@ -88,7 +87,6 @@ _HOMES = {
     "Note": "modeldeps.store._uses",
     "Plan": "modeldeps.store._plan",
     "Rules": "modeldeps.store._needs",
-    "Seen": "modeldeps.store._gc",
     "Source": "modeldeps.store._search",
     "Swept": "modeldeps.store._gc",
     "Unsure": "modeldeps.store._roots",
