@@ -34,6 +34,7 @@ def test_no_more_comes_than_the_disk_can_follow(
 ) -> None:
     allowed, share, threads = 1 << 20, 0.25, 4
     monkeypatch.setattr(_ebb, "ALLOWED", allowed)
+    monkeypatch.setattr(_ebb, "MOMENT", 0.0)
     monkeypatch.setattr(_ebb, "AHEAD", share)
     landing = landing_of(tmp_path / "part", file_of(DATA, chunk=chunk))
     landing.resume()
@@ -69,6 +70,7 @@ def test_whoever_waits_for_the_disk_goes_on_when_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_ebb, "ALLOWED", 4 * BLOCK)
+    monkeypatch.setattr(_ebb, "MOMENT", 0.0)
     landing = landing_of(tmp_path / "part", file_of(DATA))
     landing.resume()
     began, fails = threading.Event(), threading.Event()
@@ -102,6 +104,7 @@ def test_whoever_waits_for_the_disk_does_not_keep_a_part_file_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_ebb, "ALLOWED", 4 * BLOCK)
+    monkeypatch.setattr(_ebb, "MOMENT", 0.0)
     landing = landing_of(tmp_path / "part", file_of(DATA))
     landing.resume()
     began, ends, over = threading.Event(), threading.Event(), threading.Event()

@@ -24,8 +24,10 @@ REST = 1.0
 """How many times as long as a flush took the next one waits at least, unless too much came meanwhile."""
 AHEAD = 0.16
 """Of the bytes on disk; so many more may have come, or bytes wait for the disk."""
-ALLOWED = 16 << 20
+ALLOWED = 8 << 20
 """Bytes that may have come and not be on disk yet, however few are there."""
+MOMENT = 0.1
+"""Seconds; what comes within them may be ahead, too: it costs no more to have it come again."""
 
 RECENT = 60.0
 """Seconds after which systems have written down a name without being asked; btrfs takes 30."""
@@ -68,8 +70,10 @@ class Ebb:
         self._fresh = 0
         self._sinking = 0
         self._safe = 0
+        self._came = 0
         self._began = 0.0
         self._next = 0.0
+        self._most: float = ALLOWED
         self._is_named = False
 
     def found(self, count: int) -> None:
@@ -79,18 +83,16 @@ class Ebb:
     def is_due(self, count: int) -> bool:
         """Count bytes that were written; tell whether who wrote them is to flush. Not for two at once."""
         self._fresh += count
+        self._came += count
         now = time.monotonic()
         if not self._began:
             self._began, self._next = now, now + FIRST
+        self._most = max(ALLOWED, AHEAD * self._safe, MOMENT * self._came / max(now - self._began, FIRST))
         is_time = now >= self._next and self._fresh >= LEAST
         if self._sinking or not (is_time or 2 * self._fresh > self._most):
             return False
         self._fresh, self._sinking = 0, self._fresh
         return True
-
-    @property
-    def _most(self) -> float:
-        return max(ALLOWED, AHEAD * self._safe)
 
     @property
     def is_behind(self) -> bool:
