@@ -110,8 +110,14 @@ def make_folder(folder: Path) -> None:
     Each is open to whom the one above it is open, whatever the umask says: else one member of a
     shared store could shut the others out, or let them in, by chance. Raises OSError.
     """
+    for one in make_unflushed(folder):
+        flush_folder(one)
+
+
+def make_unflushed(folder: Path) -> list[Path]:
+    """Make a folder as `make_folder` does; return the folders to flush, so that the names are on disk."""
     if os.path.isdir(folder):  # noqa: PTH112 - for each blob that lands
-        return
+        return []
     missing = []
     for one in (folder, *folder.parents):
         if one.is_dir():
@@ -120,7 +126,7 @@ def make_folder(folder: Path) -> None:
     for one in reversed(missing):
         one.mkdir(exist_ok=True)
         open_like_parent(one)
-        flush_folder(one.parent)
+    return [one.parent for one in reversed(missing)]
 
 
 def open_like_parent(path: Path) -> None:

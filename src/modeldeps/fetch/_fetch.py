@@ -92,7 +92,8 @@ def fetch(  # noqa: PLR0913 - each has its name
     finally:
         reporter.end()
     blobs.update((file.sha256, store.find(file) or store.blob(file.sha256)) for file in missing)
-    store.settle(blobs.values())
+    ours = {one.file.sha256 for one in tasks if one.is_ours}
+    store.settle(blob for digest, blob in blobs.items() if digest not in ours)
     return Fetched(
         sum(one.travelled for one in tasks),
         blobs,

@@ -70,6 +70,21 @@ def _connected(order: Order) -> Order:
     return order
 
 
+def has_room(task: Task) -> bool:
+    """Tell whether one more connection may be made for a file."""
+    place = task.place()
+    return place is not None and place.host.active < _limit(task, place)
+
+
+def connections(active: Sequence[Task]) -> int:
+    """Return to how many connections files may come, from all sources together."""
+    most: dict[int, int] = {}
+    for task in active:
+        for place in task.places:
+            most[id(place.host)] = max(most.get(id(place.host), 0), _limit(task, place))
+    return sum(most.values())
+
+
 def _limit(task: Task, place: Place) -> int:
     return min(place.host.limit, SMALL_CONNECTIONS) if task.is_small else place.host.limit
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from modeldeps.errors import BrokenTransferError, DigestError, SourceError
 from modeldeps.fetch._finish import Finisher
 from modeldeps.fetch._leash import Leash
-from modeldeps.fetch._orders import Order, can_be_small, choose
+from modeldeps.fetch._orders import Order, can_be_small, choose, connections, has_room
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import OtherSizeError, pause_words
 from modeldeps.fetch._task import Place, State, Task
@@ -180,13 +180,15 @@ class Run:
             if task.state is State.LOOKING:
                 task.state, task.is_small = State.READY, can_be_small(task)
             self.check_full(task)
-            self.turn.notify(1 if task.is_small else len(self._threads))
+            if not task.is_small:
+                self.turn.notify_all()
+            elif has_room(task):  # else whoever brings others looks for more
+                self.turn.notify()
 
     def _staff(self) -> None:
         """Start threads while there is more to do than threads to do it."""
         with self.turn:
-            hosts = {id(one.host): one.host for task in self.active for one in task.places}
-            wanted = min(len(self.active), SPARE) + min(MOST, sum(one.limit for one in hosts.values()))
+            wanted = min(len(self.active), SPARE) + min(MOST, connections(self.active))
             todo = [task for task in self.active if task.state in (State.NEW, State.READY)]
             count = wanted - len(self._threads) if todo and self.error is None else 0
         for _ in range(count):
@@ -226,6 +228,7 @@ class Run:
         with self.turn:
             for task in tasks:
                 task.state, task.berth = State.DONE, None  # of many files, what each needed must not add up
+                task.is_ours = True
             self.active[:] = [one for one in self.active if one.state is not State.DONE]
             free = self._window - len(self.active)
             if not self.active or (self._waiting and free >= min(SEVERAL, self._window // 4)):

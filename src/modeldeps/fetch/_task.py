@@ -106,6 +106,8 @@ class Task:
     """How far it is."""
     berth: Berth | None = None
     """Its part file, while this process has the right to it."""
+    is_ours: bool = False
+    """This run gave the blob its name, and brought that to disk."""
     travelled: int = 0
     """Bytes that came, lost ones counted too."""
     wrong: DigestError | None = None

@@ -40,7 +40,8 @@ def settle(root: Path, blobs: Iterable[Path]) -> None:
     It may not have flushed them yet, and whoever finds them here tells that they are here. Raises
     OSError for the store at `root`; of read-only and other users' stores nothing is expected.
     """
-    for folder in {blob.parent for blob in blobs if _is_recent(blob)}:
+    recent = {blob.parent for blob in blobs if _is_recent(blob)}
+    for folder in sorted(recent | {one.parent for one in recent}):
         try:
             flush_folder(folder)
         except OSError as error:  # noqa: PERF203 - of no weight beside the flush
@@ -87,7 +88,8 @@ class Ebb:
         now = time.monotonic()
         if not self._began:
             self._began, self._next = now, now + FIRST
-        self._most = max(ALLOWED, AHEAD * self._safe, MOMENT * self._came / max(now - self._began, FIRST))
+        at_once = self._came * min(1.0, MOMENT / max(now - self._began, 1e-6))
+        self._most = max(ALLOWED, AHEAD * self._safe, at_once)
         is_time = now >= self._next and self._fresh >= LEAST
         if self._sinking or not (is_time or 2 * self._fresh > self._most):
             return False

@@ -57,7 +57,12 @@ class Holder:
         with suppress(OSError):
             if status.st_size:
                 os.ftruncate(handle, 0)
-            os.write(handle, f"{json.dumps(vars(self))}\n".encode())
+            os.write(handle, self._text().encode())
+
+    def _text(self) -> str:
+        """Return the words as JSON, of which only numbers differ from file to file."""
+        names = _names(self.host, self.user)
+        return f'{{"pid": {self.pid}, {names}, "since": {self.since}}}\n'
 
     def __str__(self) -> str:
         return self.words()
@@ -79,6 +84,12 @@ def _plain(text: object) -> str:
     return "".join(one if one.isprintable() else "?" for one in text[:_LONGEST_NAME])
 
 
+@lru_cache(maxsize=4)
+def _names(host: str, user: str) -> str:
+    return f'"host": {json.dumps(host)}, "user": {json.dumps(user)}'
+
+
+@lru_cache(maxsize=1)
 def _host() -> str:
     if hasattr(os, "uname"):
         return _plain(os.uname().nodename)

@@ -40,12 +40,12 @@ class Berth:
         self._lock = lock
         self._shared = shared
 
-    def publish(self, stamps: _trust.Stamps) -> Path:
-        """Give the blob its name; return the folder to flush before anybody is told. Raises OSError."""
+    def publish(self, stamps: _trust.Stamps) -> list[Path]:
+        """Give the blob its name; return the folders to flush before anybody is told. Raises OSError."""
         file = self.landing.file
-        folder = self.landing.publish(self._layout.blob(file.sha256), stamps)
+        folders = self.landing.publish(self._layout.blob(file.sha256), stamps)
         _known.remember(self._layout.chunks, file)
-        return folder
+        return folders
 
     def leave(self) -> None:
         """

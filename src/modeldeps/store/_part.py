@@ -12,7 +12,7 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from modeldeps.files import flush_file, make_folder, replace
+from modeldeps.files import flush_file, make_unflushed, replace
 from modeldeps.store import _extents
 from modeldeps.store._ebb import Ebb
 from modeldeps.store._pieces import Pieces
@@ -172,23 +172,31 @@ class Part:
             os.ftruncate(self._handle, 0)
             _extents.spread(self._handle, self.file.size, 0)
 
-    def publish(self, blob: Path, stamps: Stamps) -> Path:
-        """
-        Give proved bytes their name: on disk and read-only first, then the name. Raises OSError.
-
-        The folder that is returned is to be flushed before anybody is told.
-        """
+    def seal(self) -> None:
+        """Make proved bytes read-only, and let their time tell that they are proved."""
         with self._using():
             seal(self.path, self.file.sha256, handle=self._handle)
+
+    def sink(self) -> None:
+        """Bring sealed bytes to disk. Raises OSError."""
+        with self._using():
             self._flush(lambda: flush_file(self._handle))
+
+    def publish(self, blob: Path, stamps: Stamps) -> list[Path]:
+        """
+        Give proved bytes that are on disk their name. Raises OSError.
+
+        The folders that are returned are to be flushed before anybody is told.
+        """
+        with self._using():
             proved = os.fstat(self._handle)
             self._check_path(proved)
-        make_folder(blob.parent)
+        folders = make_unflushed(blob.parent)
         if os.name == "nt":
             self.close()
         replace(self.path, blob)
         stamp(blob, proved, self.file.sha256, stamps)
-        return blob.parent
+        return [blob.parent, *folders]
 
     def _check_path(self, proved: os.stat_result) -> None:
         """Raise OSError where the part file has another length by now, or its path means another file."""

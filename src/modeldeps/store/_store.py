@@ -187,10 +187,15 @@ class Store(Keeping):
         """
         Give proved bytes their names; return the folders to `flush` before anybody is told.
 
-        Raises StoreFullError, StoreReadOnlyError and StoreFailedError.
+        Those of several files are on disk sooner together: the first flush writes down what the file
+        system has to say of all of them. Raises StoreFullError, StoreReadOnlyError and StoreFailedError.
         """
         with self.writing(sum(one.landing.file.size for one in berths)):
-            return {one.publish(self._stamps) for one in berths}
+            for one in berths:
+                one.landing.seal()
+            for one in berths:
+                one.landing.sink()
+            return {folder for one in berths for folder in one.publish(self._stamps)}
 
     def flush(self, folders: Iterable[Path]) -> None:
         """Bring the names in some folders to disk. Raises what `publish` does."""
