@@ -33,7 +33,7 @@ PUT_OTHER = f"put({OTHER[:6]!r} * {len(OTHER) // 6}, 'other.bin')\n"
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """Return a folder that everybody on this machine shares."""
-    for one in (tmp_path, *tmp_path.parents[:2]):
+    for one in (tmp_path, *(one for one in tmp_path.parents if "pytest-" in str(one))):
         one.chmod(one.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
     _shared.found(tmp_path / "models", group=None)
     return tmp_path / "models"
