@@ -196,4 +196,4 @@ def test_a_power_cut_in_the_middle_of_a_long_fetch_costs_a_fifth_of_it_at_most(
         again.append((fetched - len(data) + count) / count)
     again.sort()
     print(f"{system}: of what was there, {again[len(again) // 2]:.1%} came again, {again[-1]:.1%} at most")  # noqa: T201
-    assert again[len(again) // 2] <= 0.2
+    assert again[-1] <= 0.2

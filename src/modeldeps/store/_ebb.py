@@ -24,7 +24,7 @@ REST = 1.0
 """How many times as long as a flush took the next one waits at least, unless too much came meanwhile."""
 AHEAD = 0.16
 """Of the bytes on disk; so many more may have come, or bytes wait for the disk."""
-ALLOWED = 8 << 20
+ALLOWED = 2 << 20
 """Bytes that may have come and not be on disk yet, however few are there."""
 MOMENT = 0.1
 """Seconds; what comes within them may be ahead, too: it costs no more to have it come again."""
