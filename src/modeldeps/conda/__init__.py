@@ -1,0 +1,1 @@
+"""What modeldeps does inside conda; the hooks themselves are in `modeldeps.integrations.conda`."""
