@@ -22,6 +22,7 @@ FILE = "model.json"
 
 _SUFFIX = ".dist-info"
 _START = PREFIX.rstrip("-")
+_searched: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,23 @@ class Requirer:
     """The requirement, as its metadata says it (PEP 508)."""
 
 
+def search(paths: Sequence[str] | None) -> tuple[str, ...] | None:
+    """
+    Look in these folders from now on where nothing else is said, and return where it was looked before.
+
+    None is `sys.path`. A program that works for the environment of another interpreter, as conda does,
+    thereby asks all of modeldeps about that one, and imports nothing from it.
+    """
+    global _searched  # noqa: PLW0603 - as sys.path, this belongs to the process
+    before, _searched = _searched, None if paths is None else tuple(paths)
+    return before
+
+
+def searched() -> tuple[str, ...] | None:
+    """Return the folders that `search` was given; None for `sys.path`."""
+    return _searched
+
+
 def find(name: str, paths: Sequence[str] | None = None) -> Pointer | None:
     """
     Return the pointer package of a model, or None where there is none.
@@ -133,7 +151,8 @@ def remains(paths: Sequence[str] | None = None) -> tuple[Path, ...]:
 
 def _folders(paths: Sequence[str] | None) -> Iterator[str]:
     """Yield each folder once; an empty entry of `sys.path` is the current folder."""
-    return iter(dict.fromkeys(one or "." for one in (sys.path if paths is None else paths)))
+    default = sys.path if _searched is None else _searched
+    return iter(dict.fromkeys(one or "." for one in (default if paths is None else paths)))
 
 
 def _dist_infos(folder: str) -> list[str]:

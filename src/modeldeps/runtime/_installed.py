@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modeldeps._frozen import dataclass
+from modeldeps.environment import searched
 from modeldeps.runtime._facts import Fails
 
 if TYPE_CHECKING:
@@ -87,9 +88,9 @@ def installed(paths: Sequence[str] | None = None) -> Runtime | Absent:
     """
     Return the ONNX Runtime that `import onnxruntime` would take, without importing it.
 
-    `paths` are folders as in `sys.path`, which is the default.
+    `paths` are folders as in `sys.path`, which is the default unless `environment.search` named others.
     """
-    spec = _spec(paths)
+    spec = _spec(searched() if paths is None else paths)
     if spec is None:
         return Absent("no onnxruntime is installed")
     if spec.origin is None:  # a namespace package: the folder has lost its __init__.py
