@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from conda_channel import model_channel, other_channel
 from conda_packages import FUTURE_RUNTIME, MINOR, SUBDIR
 from static_site import static_site
 
@@ -25,14 +24,9 @@ if TYPE_CHECKING:
 WORKER = Path(__file__).parents[1] / "support" / "rattler_worker.py"
 NOT_TOMORROW = f"onnxruntime <{FUTURE_RUNTIME}"
 
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("rattler") is None, reason="py-rattler is not installed"),
-    pytest.mark.skipif(
-        importlib.util.find_spec("conda_package_streaming") is None,
-        reason="conda-package-streaming is not installed",
-    ),
-    pytest.mark.skipif(not SUBDIR, reason="no interpreter can be lent by links on this platform"),
-]
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("rattler") is None, reason="py-rattler is not installed"
+)
 
 
 @dataclass(frozen=True)
@@ -76,16 +70,6 @@ class Rattler:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
-
-
-@pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return model_channel(tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return other_channel(tmp_path_factory)
 
 
 @pytest.fixture
