@@ -6,6 +6,7 @@ ModelDepsError
 │   ├── ManifestError
 │   ├── ProjectError
 │   ├── ConfigError
+│   ├── CondaPackageError
 │   ├── IndexPageError          a channel's index
 │   └── PointerWheelError
 ├── ChannelError                a channel can't be read or written
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
         ChannelError,
         ChannelFullError,
         ChannelWriteError,
+        CondaPackageError,
         IndexPageError,
         NotAChannelError,
         NothingToPublishError,
@@ -172,6 +174,7 @@ __all__ = [
     "ChannelError",
     "ChannelFullError",
     "ChannelWriteError",
+    "CondaPackageError",
     "ConfigError",
     "ContradictionError",
     "CorruptModelError",

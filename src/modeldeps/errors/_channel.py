@@ -82,6 +82,15 @@ class PointerWheelError(InvalidFileError):
         )
 
 
+class CondaPackageError(InvalidFileError):
+    """A conda package can't be made of a wheel, or is damaged or hostile; at most 20 problems are listed."""
+
+    def __init__(self, file: object, problems: Sequence[Problem]) -> None:
+        super().__init__(
+            file, problems[:MAX_PROBLEMS], hint="`modeldeps build DIR --output DIST` makes conda packages"
+        )
+
+
 class ChangedFileError(ChannelError):
     """A file of a channel is not what its index or its record says."""
 

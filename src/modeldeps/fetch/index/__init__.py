@@ -5,6 +5,15 @@ from __future__ import annotations
 from modeldeps.fetch.index._channel import Channel
 from modeldeps.fetch.index._metadata import CoreMetadata
 from modeldeps.fetch.index._page import IndexRelease
-from modeldeps.fetch.index._wheel import MAX_WHEEL, PointerWheel, read_wheel
+from modeldeps.fetch.index._wheel import MAX_WHEEL, PointerWheel, read_wheel, wheel_files, zip_members
 
-__all__ = ["MAX_WHEEL", "Channel", "CoreMetadata", "IndexRelease", "PointerWheel", "read_wheel"]
+__all__ = [
+    "MAX_WHEEL",
+    "Channel",
+    "CoreMetadata",
+    "IndexRelease",
+    "PointerWheel",
+    "read_wheel",
+    "wheel_files",
+    "zip_members",
+]

@@ -90,21 +90,53 @@ def read_wheel(data: bytes, filename: str) -> PointerWheel:
     )
 
 
+def wheel_files(data: bytes, filename: str) -> dict[str, bytes]:
+    """
+    Return the files of any wheel that is only Python (PEP 427), checked as an archive and against its RECORD.
+
+    Raises PointerWheelError with every problem that could be seen.
+    """
+    problems: list[Problem] = []
+    members = _members(data, filename, problems)
+    folders = sorted({name.split("/")[0] for name in members if name.split("/")[0].endswith(".dist-info")})
+    if not problems and len(folders) != 1:
+        problems.append(Problem("", f"expected one .dist-info folder, found {len(folders)}"))
+    if not problems:
+        needed = [f"{folders[0]}/{name}" for name in ("METADATA", "RECORD", "WHEEL")]
+        problems += [Problem(name, "is missing") for name in needed if name not in members]
+    if not problems:
+        _check_record("", members, problems, own=f"{folders[0]}/RECORD")
+        _check_wheel_file(members[f"{folders[0]}/WHEEL"], problems)
+    if problems:
+        raise PointerWheelError(filename, problems)
+    return members
+
+
 def _manifest(data: bytes, filename: str) -> Manifest:
     return parse(data, file=f"model.json in {filename}")
 
 
 def _members(data: bytes, filename: str, problems: list[Problem]) -> dict[str, bytes]:
-    """Return every file of the archive; nothing is unpacked beyond the bound."""
-    if len(data) > MAX_WHEEL:
-        raise PointerWheelError(
-            filename, [Problem("", f"expected at most {MAX_WHEEL} bytes, found {len(data)}")]
-        )
+    """Return every file of the archive. Raises PointerWheelError."""
+    try:
+        return zip_members(data, problems, limit=MAX_WHEEL)
+    except ValueError as error:
+        raise PointerWheelError(filename, [Problem("", str(error))]) from None
+
+
+def zip_members(data: bytes, problems: list[Problem], *, limit: int) -> dict[str, bytes]:
+    """
+    Return every file of a zip archive; nothing is unpacked beyond the limit in bytes, packed or unpacked.
+
+    What is wrong with its entries goes to `problems`. Raises ValueError for what is no such archive.
+    """
+    if len(data) > limit:
+        raise ValueError(f"expected at most {limit} bytes, found {len(data)}")
     try:
         end = _directory_start(data)
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
-            problems += _check_entries(entries)
+            problems += _check_entries(entries, limit)
             problems += _check_layout(data, entries, end)
             return {} if problems else dict(_read_all(archive, entries))
     except (
@@ -116,7 +148,7 @@ def _members(data: bytes, filename: str, problems: list[Problem]) -> dict[str, b
         struct.error,
         zlib.error,
     ) as error:
-        raise PointerWheelError(filename, [Problem("", f"expected a zip archive: {error}")]) from None
+        raise ValueError(f"expected a zip archive: {error}") from None
 
 
 def _directory_start(data: bytes) -> int:
@@ -137,13 +169,13 @@ def _directory_start(data: bytes) -> int:
     return int(start)
 
 
-def _check_entries(entries: list[zipfile.ZipInfo]) -> Iterator[Problem]:
-    """Say which entries a pointer wheel may not have."""
+def _check_entries(entries: list[zipfile.ZipInfo], limit: int) -> Iterator[Problem]:
+    """Say which entries an archive may not have."""
     if len(entries) > MAX_MEMBERS:
         yield Problem("", f"expected at most {MAX_MEMBERS} files, found {len(entries)}")
         return
-    if (total := sum(one.file_size for one in entries)) > MAX_WHEEL:
-        yield Problem("", f"expected at most {MAX_WHEEL} bytes unpacked, found {total}")
+    if (total := sum(one.file_size for one in entries)) > limit:
+        yield Problem("", f"expected at most {limit} bytes unpacked, found {total}")
     seen: set[str] = set()
     for one in entries:
         if reason := _wrong_entry(one, seen):
@@ -213,10 +245,12 @@ def _info_folder(members: Mapping[str, bytes], problems: list[Problem]) -> str:
     return folder
 
 
-def _check_record(folder: str, contents: Mapping[str, bytes], problems: list[Problem]) -> None:
+def _check_record(
+    folder: str, contents: Mapping[str, bytes], problems: list[Problem], *, own: str = "RECORD"
+) -> None:
     """Compare every file with its line in RECORD."""
     try:
-        rows = list(csv.reader(io.StringIO(contents["RECORD"].decode("utf-8"), newline=""), strict=True))
+        rows = list(csv.reader(io.StringIO(contents[own].decode("utf-8"), newline=""), strict=True))
     except (ValueError, csv.Error) as error:
         problems.append(Problem("RECORD", f"expected comma-separated values in UTF-8: {error}"))
         return
@@ -230,7 +264,7 @@ def _check_record(folder: str, contents: Mapping[str, bytes], problems: list[Pro
         where = "RECORD only" if path in recorded else "the archive only"
         problems.append(Problem(f"RECORD: {path[:200]}", f"stands in {where}"))
     for name, content in contents.items():
-        expected = ("", "") if name == "RECORD" else (record_digest(content), str(len(content)))
+        expected = ("", "") if name == own else (record_digest(content), str(len(content)))
         if recorded.get(folder + name, expected) != expected:
             problems.append(Problem(f"RECORD: {folder}{name}", "its digest or size is not that of the file"))
 

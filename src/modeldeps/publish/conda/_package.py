@@ -1,0 +1,219 @@
+"""A conda package made from a wheel: one path for pointer wheels and for any other pure Python wheel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modeldeps.digest import record_digest, sha256_bytes
+from modeldeps.errors import CondaPackageError, InvalidNameError, Problem
+from modeldeps.fetch.index import CoreMetadata, read_wheel, wheel_files
+from modeldeps.names import normalize
+from modeldeps.publish.conda._archive import archive_bytes
+from modeldeps.publish.conda._requirements import conda_dependency, match_spec
+from modeldeps.publish.conda._words import about, entry_points, license_expression
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+POINTER = ("pointer_1", 1)
+"""Build string and number of a pointer package; a higher number than a bundled build's is preferred."""
+PLAIN = ("py_0", 0)
+"""Build string and number of any other package."""
+POINTER_PYTHON = ">=3.10"
+"""The Pythons of a pointer package, whose wheel leaves them to modeldeps."""
+RUNTIME = "cpu"
+"""The extra whose requirement a conda package has: conda's onnxruntime has every build under one name."""
+
+
+@dataclass(frozen=True)
+class CondaPackage:
+    """A conda package."""
+
+    filename: str
+    """`modeldeps-digits-2.1.0-pointer_1.conda`."""
+    data: bytes
+    """The whole file."""
+    record: dict[str, object]
+    """
+    Its entry of repodata.json (CEP 16): name, version, build, build_number, depends, constrains, license,
+    noarch, subdir, timestamp in milliseconds, size in bytes, md5, sha256.
+    """
+    manifest: bytes | None = None
+    """Its model.json, where it is a pointer package."""
+    notes: tuple[str, ...] = field(default=())
+    """What the publisher should know of it: requirements that were left out or lost a part."""
+
+
+def conda_package(wheel: bytes, filename: str, *, timestamp: int) -> CondaPackage:
+    """
+    Make the conda package of a pure Python wheel; `timestamp` is in milliseconds since 1970.
+
+    The same wheel and timestamp give the same bytes. Raises PointerWheelError, ManifestError and
+    CondaPackageError about what the wheel says.
+    """
+    members = wheel_files(wheel, filename)
+    folder = next(name.split("/")[0] for name in members if name.endswith(".dist-info/METADATA"))
+    raw = members.get(f"{folder}/model.json")
+    if raw is not None:
+        read_wheel(wheel, filename)
+    problems: list[Problem] = []
+    metadata = CoreMetadata.parse(members[f"{folder}/METADATA"], problems)
+    problems += _no_place(members, folder)
+    if problems:
+        raise CondaPackageError(filename, problems)
+    index, notes = _index(metadata, members[f"{folder}/METADATA"], filename, pointer=raw is not None)
+    index["timestamp"] = timestamp
+    return pack(index, _site_packages(members, folder), folder, notes=notes)
+
+
+def pack(
+    index: dict[str, object], files: Mapping[str, bytes], folder: str, *, notes: tuple[str, ...] = ()
+) -> CondaPackage:
+    """Write the package around files by their paths in an environment; `folder` is the .dist-info's name."""
+    info_folder = f"site-packages/{folder}/"
+    contents = {
+        path.removeprefix(info_folder): data for path, data in files.items() if path.startswith(info_folder)
+    }
+    stem = f"{index['name']}-{index['version']}-{index['build']}"
+    info = _info(index, files, contents)
+    timestamp = index["timestamp"]
+    seconds = timestamp // 1000 if isinstance(timestamp, int) else 0
+    data = archive_bytes(stem, files, info, seconds=seconds)
+    return CondaPackage(
+        filename=f"{stem}.conda",
+        data=data,
+        record=repodata_record(index, data),
+        manifest=contents.get("model.json"),
+        notes=notes,
+    )
+
+
+def repodata_record(index: Mapping[str, object], data: bytes) -> dict[str, object]:
+    """Return the entry of repodata.json for a package with this index.json and these bytes."""
+    keys = ("build", "build_number", "constrains", "depends", "license", "name", "noarch", "subdir")
+    record = {key: index[key] for key in (*keys, "timestamp", "version") if key in index}
+    record["md5"] = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return {**record, "sha256": sha256_bytes(data), "size": len(data)}
+
+
+def _no_place(members: Mapping[str, bytes], folder: str) -> list[Problem]:
+    """Say what a package of all platforms has no place for."""
+    data = f"{folder.removesuffix('.dist-info')}.data/"
+    return [
+        Problem(name, "expected a file of site-packages; conda has no place for it")
+        for name in members
+        if name.startswith(data)
+    ]
+
+
+def _index(
+    metadata: CoreMetadata, raw: bytes, filename: str, *, pointer: bool
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Return index.json without its timestamp, and what to tell the publisher."""
+    build, number = POINTER if pointer else PLAIN
+    problems: list[Problem] = []
+    depends, notes = _depends(metadata, problems, pointer=pointer)
+    name, version = _name(metadata.name, problems), _version(metadata.version, problems)
+    if problems:
+        raise CondaPackageError(filename, problems)
+    index: dict[str, object] = {
+        "arch": None,
+        "build": build,
+        "build_number": number,
+        "constrains": [],
+        "depends": depends,
+        "license": license_expression(raw),
+        "name": name,
+        "noarch": "python",
+        "platform": None,
+        "subdir": "noarch",
+        "version": version,
+    }
+    return index, tuple(notes)
+
+
+def _name(text: str, problems: list[Problem]) -> str:
+    try:
+        return normalize(text)
+    except InvalidNameError as error:
+        problems.append(Problem("METADATA: Name", error.sentence))
+        return ""
+
+
+def _version(text: str, problems: list[Problem]) -> str:
+    """Return a version in its one spelling, which conda reads too."""
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - at first use
+
+    try:
+        return str(Version(text))
+    except InvalidVersion:
+        problems.append(Problem("METADATA: Version", f"expected a version, found {text[:80]!r}"))
+        return ""
+
+
+def _depends(
+    metadata: CoreMetadata, problems: list[Problem], *, pointer: bool
+) -> tuple[list[str], list[str]]:
+    """Translate the requirements; the runtime extra of a pointer counts as asked for."""
+    python = metadata.requires_python or (POINTER_PYTHON if pointer else "")
+    depends, notes = [match_spec("python", python)], []
+    for line in metadata.requires:
+        try:
+            found = conda_dependency(line, extras=[RUNTIME] if pointer else [], python=python)
+        except (ValueError, InvalidNameError) as error:
+            problems.append(Problem("METADATA: Requires-Dist", str(error).splitlines()[0]))
+            continue
+        depends += [found.depends] if found.depends else []
+        notes += [found.note] if found.note else []
+    return [depends[0], *sorted(set(depends[1:]))], notes
+
+
+def _site_packages(members: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
+    """Return the files of an environment: the wheel's, INSTALLER, and RECORD over both (PEP 376, PEP 627)."""
+    files = {name: data for name, data in members.items() if name != f"{folder}/RECORD"}
+    files[f"{folder}/INSTALLER"] = b"conda\n"
+    lines = [_line(name, data) for name, data in sorted(files.items())]
+    files[f"{folder}/RECORD"] = "\n".join([*lines, f"{folder}/RECORD,,", ""]).encode()
+    return {f"site-packages/{name}": data for name, data in files.items()}
+
+
+def _line(name: str, data: bytes) -> str:
+    quoted = f'"{name}"' if "," in name else name
+    return f"{quoted},{record_digest(data)},{len(data)}"
+
+
+def _info(
+    index: Mapping[str, object], files: Mapping[str, bytes], contents: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Return the files of `info/`."""
+    paths = [
+        {
+            "_path": path,
+            "path_type": "hardlink",
+            "sha256": sha256_bytes(data),
+            "size_in_bytes": len(data),
+        }
+        for path, data in sorted(files.items())
+    ]
+    link: dict[str, object] = {"noarch": {"type": "python"}, "package_metadata_version": 1}
+    if points := entry_points(contents.get("entry_points.txt", b"")):
+        link["noarch"] = {"type": "python", "entry_points": points}
+    licenses = {f"info/{name}": data for name, data in contents.items() if name.startswith("licenses/")}
+    documents = {
+        "about": about(contents["METADATA"]),
+        "index": index,
+        "link": link,
+        "paths": {"paths": paths, "paths_version": 1},
+    }
+    return {
+        **{f"info/{name}.json": _json(value) for name, value in documents.items()},
+        "info/files": "".join(f"{path}\n" for path in sorted(files)).encode(),
+        **licenses,
+    }
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True).encode() + b"\n"

@@ -1,0 +1,195 @@
+"""A conda package as hostile input: read once, bounded, every file checked against paths.json."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from modeldeps.digest import sha256_bytes
+from modeldeps.errors import CondaPackageError, InvalidNameError, Problem
+from modeldeps.fetch.index import zip_members
+from modeldeps.manifest import parse
+from modeldeps.names import check_publishable, distribution_name
+from modeldeps.publish.conda._index import check_index
+from modeldeps.publish.conda._package import CondaPackage, repodata_record
+from modeldeps.publish.conda._zstd import restored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MAX_PACKAGE = 64 << 20
+"""Bytes of a conda package, packed or unpacked, that is no bundled build."""
+MAX_FILES = 10_000
+"""Files of a package."""
+MAX_DOCUMENT = 16 << 20
+"""Bytes of a JSON document of `info/`."""
+FOLDERS = ("site-packages/", "share/", "python-scripts/")
+"""Where a noarch Python package may put files; nothing there is run by an installer."""
+
+
+def read_package(data: bytes, filename: str) -> CondaPackage:
+    """
+    Check a noarch conda package's bytes and return what it says.
+
+    Raises CondaPackageError with every problem that could be seen, ManifestError for its model.json, and
+    BuildToolError where it is compressed and Python has nothing to read it with.
+    """
+    problems: list[Problem] = []
+    stem = filename.removesuffix(".conda")
+    try:
+        members = zip_members(data, problems, limit=MAX_PACKAGE)
+        _stop(filename, problems or list(_wrong_members(members, stem)))
+        _check_format(members["metadata.json"], problems)
+        info = _unpack(members[f"info-{stem}.tar.zst"], problems)
+        files = _unpack(members[f"pkg-{stem}.tar.zst"], problems)
+    except ValueError as error:
+        raise CondaPackageError(filename, [Problem("", str(error))]) from None
+    _stop(filename, problems)
+    index = _document(info, "info/index.json", problems)
+    problems += check_index(index, filename)
+    _check_paths(_document(info, "info/paths.json", problems), files, problems)
+    _check_link(_document(info, "info/link.json", problems), problems)
+    _stop(filename, problems)
+    manifest = _manifest(index, files, filename)
+    return CondaPackage(filename, data, repodata_record(index, data), manifest)
+
+
+def _stop(filename: str, problems: list[Problem]) -> None:
+    if problems:
+        raise CondaPackageError(filename, problems)
+
+
+def _wrong_members(members: Mapping[str, bytes], stem: str) -> Iterator[Problem]:
+    """Say which of the three members are missing, and what else there is."""
+    expected = {"metadata.json", f"info-{stem}.tar.zst", f"pkg-{stem}.tar.zst"}
+    for name in sorted(expected ^ members.keys()):
+        yield Problem(name, "is missing" if name in expected else "a conda package holds no such member")
+
+
+def _check_format(data: bytes, problems: list[Problem]) -> None:
+    try:
+        found = json.loads(data[:1000])
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.get("conda_pkg_format_version") != 2:  # noqa: PLR2004 - the format
+        problems.append(Problem("metadata.json", "expected conda_pkg_format_version 2"))
+
+
+def _unpack(packed: bytes, problems: list[Problem]) -> dict[str, bytes]:
+    """Return the plain files of a compressed tar archive. Raises ValueError for what is none."""
+    content = restored(packed, limit=MAX_PACKAGE)
+    files: dict[str, bytes] = {}
+    seen: set[str] = set()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
+            for entry in archive:
+                reason = _wrong_entry(entry, seen)
+                if reason is None and len(files) >= MAX_FILES:
+                    reason = f"expected at most {MAX_FILES} files"
+                if reason is not None:
+                    problems.append(Problem(ascii(entry.name)[1:200], reason))
+                    break
+                seen.add(entry.name.casefold())
+                stream = archive.extractfile(entry)
+                files[entry.name] = stream.read() if stream else b""
+    except (tarfile.TarError, EOFError, OverflowError, RecursionError, OSError) as error:
+        raise ValueError(f"expected a tar archive: {error}") from None
+    return files
+
+
+def _wrong_entry(entry: tarfile.TarInfo, seen: set[str]) -> str | None:
+    """Say what is wrong with an entry of a tar archive."""
+    parts = entry.name.split("/")
+    if entry.name.casefold() in seen:
+        return "stands twice"
+    if not entry.name.isascii() or not entry.name.isprintable():
+        return "expected a name of plain characters"
+    if any(part in ("", ".", "..") or "\\" in part or ":" in part for part in parts):
+        return "expected a relative path to a file"
+    if entry.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or entry.sparse is not None:
+        return "expected a plain file"
+    if not 0 <= entry.size <= MAX_PACKAGE:
+        return f"expected at most {MAX_PACKAGE} bytes"
+    return None
+
+
+def _document(info: Mapping[str, bytes], name: str, problems: list[Problem]) -> dict[str, Any]:
+    """Return a JSON object of `info/`, empty where it is none."""
+    data = info.get(name)
+    if data is None:
+        problems.append(Problem(name, "is missing"))
+        return {}
+    try:
+        found = json.loads(data) if len(data) <= MAX_DOCUMENT else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        problems.append(Problem(name, "expected a JSON object"))
+        return {}
+    return found
+
+
+def _check_link(link: Mapping[str, Any], problems: list[Problem]) -> None:
+    noarch = link.get("noarch")
+    if not isinstance(noarch, dict) or noarch.get("type") != "python":
+        problems.append(Problem("info/link.json: noarch.type", "expected 'python'"))
+        return
+    points = noarch.get("entry_points", [])
+    if not isinstance(points, list) or not all(isinstance(one, str) and "\n" not in one for one in points):
+        problems.append(Problem("info/link.json: noarch.entry_points", "expected a list of lines"))
+
+
+def _check_paths(document: Mapping[str, Any], files: Mapping[str, bytes], problems: list[Problem]) -> None:
+    """Compare every file with its entry in paths.json."""
+    entries = document.get("paths")
+    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+        problems.append(Problem("info/paths.json: paths", "expected a list of objects"))
+        return
+    listed = {str(one.get("_path")): one for one in entries}
+    if len(listed) != len(entries):
+        problems.append(Problem("info/paths.json", "a path stands twice"))
+    for path in sorted(listed.keys() ^ files.keys()):
+        where = "paths.json only" if path in listed else "the archive only"
+        problems.append(Problem(f"info/paths.json: {path[:200]}", f"stands in {where}"))
+    for path in sorted(listed.keys() & files.keys()):
+        if reason := _wrong_path(path, listed[path], files[path]):
+            problems.append(Problem(f"info/paths.json: {path[:200]}", reason))
+
+
+def _wrong_path(path: str, entry: Mapping[str, Any], data: bytes) -> str | None:
+    """Say what is wrong with an entry of paths.json."""
+    if not path.startswith(FOLDERS):
+        return f"expected a file in {', '.join(FOLDERS)}"
+    if entry.get("path_type") != "hardlink" or "prefix_placeholder" in entry:
+        return "expected a file that is linked as it is"
+    if entry.get("size_in_bytes") != len(data) or entry.get("sha256") != sha256_bytes(data):
+        return "its digest or size is not that of the file"
+    return None
+
+
+def _manifest(index: Mapping[str, Any], files: Mapping[str, bytes], filename: str) -> bytes | None:
+    """Return the package's model.json and hold its identity against the package's."""
+    found = [path for path in files if path.endswith(".dist-info/model.json") and path.count("/") == 2]  # noqa: PLR2004 - site-packages, .dist-info
+    if not found:
+        return None
+    if len(found) > 1:
+        raise CondaPackageError(filename, [Problem("", f"expected one model.json, found {len(found)}")])
+    manifest = parse(files[found[0]], file=f"model.json in {filename}")
+    problems = []
+    try:
+        name = distribution_name(check_publishable(manifest.name))
+    except InvalidNameError as error:
+        name = ""
+        problems.append(Problem("model.json: name", f"{manifest.name!r}: {error.facts[-1][1]}"))
+    for key, expected, told in (
+        ("name", name, index["name"]),
+        ("version", manifest.version, index["version"]),
+    ):
+        if expected and expected != told:
+            problems.append(
+                Problem(f"info/index.json: {key}", f"expected {expected!r}, found {told[:200]!r}")
+            )
+    _stop(filename, problems)
+    return files[found[0]]
