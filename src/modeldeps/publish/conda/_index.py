@@ -33,6 +33,11 @@ def check_index(index: Mapping[str, Any], filename: str) -> Iterator[Problem]:
     stem = f"{index.get('name')}-{index.get('version')}-{index.get('build')}"
     if f"{stem}.conda" != filename:
         yield Problem("file name", f"expected {f'{stem}.conda'[:300]!r}, found {filename[:300]!r}")
+    yield from _wrong_values(index)
+
+
+def _wrong_values(index: Mapping[str, Any]) -> Iterator[Problem]:
+    """Say what is wrong with the numbers and the texts."""
     for key in ("build_number", "timestamp"):
         if type(index.get(key, 0)) is not int or not 0 <= index.get(key, 0) <= MAX_NUMBER:
             yield _problem(key, "expected a number that is not negative", index.get(key))

@@ -153,9 +153,11 @@ def _check_paths(document: Mapping[str, Any], files: Mapping[str, bytes], proble
     for path in sorted(listed.keys() ^ files.keys()):
         where = "paths.json only" if path in listed else "the archive only"
         problems.append(Problem(f"info/paths.json: {path[:200]}", f"stands in {where}"))
-    for path in sorted(listed.keys() & files.keys()):
-        if reason := _wrong_path(path, listed[path], files[path]):
-            problems.append(Problem(f"info/paths.json: {path[:200]}", reason))
+    problems += [
+        Problem(f"info/paths.json: {path[:200]}", reason)
+        for path in sorted(listed.keys() & files.keys())
+        if (reason := _wrong_path(path, listed[path], files[path]))
+    ]
 
 
 def _wrong_path(path: str, entry: Mapping[str, Any], data: bytes) -> str | None:
@@ -183,13 +185,9 @@ def _manifest(index: Mapping[str, Any], files: Mapping[str, bytes], filename: st
     except InvalidNameError as error:
         name = ""
         problems.append(Problem("model.json: name", f"{manifest.name!r}: {error.facts[-1][1]}"))
-    for key, expected, told in (
-        ("name", name, index["name"]),
-        ("version", manifest.version, index["version"]),
-    ):
-        if expected and expected != told:
-            problems.append(
-                Problem(f"info/index.json: {key}", f"expected {expected!r}, found {told[:200]!r}")
-            )
+    for key, expected in (("name", name), ("version", manifest.version)):
+        if expected and expected != index[key]:
+            message = f"expected {expected!r}, found {index[key][:200]!r}"
+            problems.append(Problem(f"info/index.json: {key}", message))
     _stop(filename, problems)
     return files[found[0]]

@@ -8,6 +8,7 @@ library, and every reader takes it. The frames that this module wrote it also re
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from modeldeps.errors import BuildToolError
@@ -96,9 +97,8 @@ def _library() -> Any:  # noqa: ANN401 - two modules of one shape, without a com
     """Return Python's own module, or the one that conda-package-streaming brings. Raises BuildToolError."""
     from importlib import import_module  # noqa: PLC0415 - at first use
 
-    for name in ("compression.zstd", "backports.zstd"):
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
+    with suppress(ImportError):
+        return import_module("compression.zstd")
+    with suppress(ImportError):
+        return import_module("backports.zstd")
     raise BuildToolError("conda-package-streaming", "to read a compressed conda package")
