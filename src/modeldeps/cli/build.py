@@ -38,6 +38,7 @@ def execute(args: argparse.Namespace) -> int:
         ("variants", variants),
         ("runtime", manifest.runtime_floor and f"onnxruntime{manifest.runtime_floor}"),
         ("wheel", f"{found.wheel} ({format_bytes(found.wheel.stat().st_size)})"),
+        ("conda", found.conda and f"{found.conda} ({format_bytes(found.conda.stat().st_size)})"),
         ("blobs", f"{len(found.blobs)}, {format_bytes(size)}"),
     ]
     write("\n".join(facts(pairs)))

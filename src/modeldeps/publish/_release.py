@@ -23,6 +23,7 @@ from modeldeps.publish._payload import READERS, Payload, payload
 from modeldeps.publish._project import FORMATS, ExamplePlan, ModelProject, VariantPlan, read_project
 from modeldeps.publish._refuse import refuse_code
 from modeldeps.publish._wheel import Words, dist_info, dist_info_name, wheel_bytes, wheel_file_name
+from modeldeps.publish.conda import write_package_if_possible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +50,8 @@ class Release:
     """The payload, each file named by its digest."""
     manifest: Manifest
     """What the wheel says."""
+    conda: Path | None = None
+    """The conda package beside the wheel; None where conda has no words for what the wheel asks for."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,16 @@ class Assembly:
 
 def build_release(project_dir: Path, output: Path, *, reporter: Reporter | None = None) -> Release:
     """
-    Build a model project: `OUTPUT/NAME.whl` and `OUTPUT/blobs/sha256/ab/DIGEST`.
+    Build a model project: `OUTPUT/NAME.whl`, `OUTPUT/NAME.conda` and `OUTPUT/blobs/sha256/ab/DIGEST`.
 
     Raises the project's errors about what its files say, and OSError.
     """
     teller = reporter or Reporter()
     found = assemble(read_project(project_dir), teller)
     blobs = tuple(_land(digest, content, output) for digest, content in sorted(found.contents.items()))
-    return Release(write_wheel(found, output), blobs, found.manifest)
+    wheel = write_wheel(found, output)
+    conda = write_package_if_possible(wheel, output, reporter=teller)
+    return Release(wheel, blobs, found.manifest, conda)
 
 
 def build_requirements(project_dir: Path) -> list[str]:
