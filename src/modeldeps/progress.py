@@ -29,6 +29,13 @@ class Reporter:
     def note(self, text: str) -> None:
         """Say one line that should be seen, such as a source that failed."""
 
+    def beat(self) -> None:
+        """
+        Hear at least every second, from the thread that waits, that work goes on.
+
+        What this raises ends the work.
+        """
+
     def end(self) -> None:
         """Finish what `begin` started, whether it went well or not."""
 

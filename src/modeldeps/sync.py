@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from modeldeps.errors import DigestError
+    from modeldeps.fetch import Opener
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.progress import Reporter
     from modeldeps.store import Store
@@ -82,18 +83,21 @@ def sync(  # noqa: PLR0913 - each has its name
     channels: Sequence[str],
     reporter: Reporter,
     offline: bool,
+    opener: Opener | None = None,
 ) -> tuple[Synced, ...]:
     """
     Make sure of the variants that `select` names of each model, and say what was done.
 
     All manifests are read before anything is fetched, and everything that lacks is fetched at once.
-    Raises ManifestError and what `ensure` raises.
+    `opener` gives the transport of a URL, where the usual one won't do. Raises ManifestError and what
+    `ensure` raises.
     """
     manifests = [one.manifest() for one in pointers]
     needs = [_Need(manifest, variant) for manifest in manifests for variant in select(manifest)]
     found = {one: one.here(store) for one in needs}
     lacking = [one for one in needs if found[one] is None]
-    brought = dict(zip(lacking, _bring(lacking, store, channels, reporter, offline=offline), strict=True))
+    came = _bring(lacking, store, channels, reporter, offline=offline, opener=opener)
+    brought = dict(zip(lacking, came, strict=True))
     return tuple(one.synced(brought.get(one) or Ensured(found[one] or store.root, 0)) for one in needs)
 
 
@@ -115,13 +119,19 @@ class _Need:
         return Synced(**self.named, bytes_fetched=one.bytes_fetched, path=one.path, wrong=sources)
 
 
-def _bring(
-    needs: Sequence[_Need], store: Store, channels: Sequence[str], reporter: Reporter, *, offline: bool
+def _bring(  # noqa: PLR0913 - each has its name
+    needs: Sequence[_Need],
+    store: Store,
+    channels: Sequence[str],
+    reporter: Reporter,
+    *,
+    offline: bool,
+    opener: Opener | None = None,
 ) -> list[Ensured]:
     """Fetch what several variants lack in one go; a file that two of them need counts for the first."""
     if not needs:
         return []
-    from modeldeps.fetch import fetch  # noqa: PLC0415 - most often everything is here
+    from modeldeps.fetch import fetch, transport  # noqa: PLC0415 - most often everything is here
 
     models = {file.sha256: one.label for one in reversed(needs) for file in one.files}
     fetched = fetch(
@@ -132,6 +142,7 @@ def _bring(
         offline=offline,
         model=needs[0].label if len(needs) == 1 else f"{len(needs)} models",
         models=models,
+        opener=opener or transport,
     )
     travelled = dict(fetched.travelled)
     done = []

@@ -9,7 +9,7 @@ from modeldeps._frozen import dataclass, field
 from modeldeps.config import origin, settings
 from modeldeps.errors import ContradictionError, DigestError, OfflineError, UnreachableError
 from modeldeps.fetch._host import Host
-from modeldeps.fetch._open import scheme
+from modeldeps.fetch._open import scheme, transport
 from modeldeps.fetch._origin import Origin
 from modeldeps.fetch._run import Run
 from modeldeps.fetch._sources import sources
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from modeldeps.config import Settings
     from modeldeps.errors import SourceError
+    from modeldeps.fetch._open import Opener
     from modeldeps.store import Store
 
 
@@ -50,13 +51,15 @@ def fetch(  # noqa: PLR0913 - each has its name
     model: str = "",
     models: Mapping[str, str] | None = None,
     chosen: Settings | None = None,
+    opener: Opener = transport,
 ) -> Fetched:
     """
     Make the store hold the blobs of files.
 
     The user's mirrors are asked first, then channels in their order, then the files' own sources;
     without a network only `file://` ones. `model` is named in progress and errors, unless `models`
-    names one for a digest. `chosen` is what the user set, if not asked here. A source that serves other
+    names one for a digest. `chosen` is what the user set, if not asked here; `opener` gives the
+    transport of a URL. A source that serves other
     bytes than the manifest names is told, left, and found in `Fetched.wrong`. Raises
     UnreachableError when every source of a file failed, DigestError where one of them served other bytes,
     OfflineError, ContradictionError, StoreFullError and StoreReadOnlyError.
@@ -80,7 +83,7 @@ def fetch(  # noqa: PLR0913 - each has its name
     named = {**dict.fromkeys(wanted, model), **(models or {})}
     tasks = _tasks(missing, asked, offline=offline, models=named, connections=chosen.connections)
     reporter.begin(model or "fetching", total=sum(file.size for file in missing))
-    run = Run(store, tasks, reporter, window=_window())
+    run = Run(store, tasks, reporter, window=_window(), opener=opener)
     try:
         _tell_altered(missing, store, reporter)
         run.go()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from modeldeps.config import config_file, system_config_file
 from modeldeps.errors import RefusedError
@@ -13,9 +13,14 @@ from modeldeps.fetch._netrc import netrc_files
 from modeldeps.fetch._stamps import stamps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from modeldeps.fetch._http import HttpTransport
     from modeldeps.fetch._stamps import Stamp
     from modeldeps.fetch._transport import Transport
+
+Opener: TypeAlias = "Callable[[str], Transport]"
+"""Who gives the transport of a URL; it may raise SourceError."""
 
 SCHEMES = ("file", "http", "https")
 """What a URL may begin with."""

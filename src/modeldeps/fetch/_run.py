@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from modeldeps.errors import BrokenTransferError, DigestError, SourceError
 from modeldeps.fetch._finish import Finisher
 from modeldeps.fetch._leash import Leash
+from modeldeps.fetch._open import transport
 from modeldeps.fetch._orders import Order, can_be_small, choose, connections, has_room
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import OtherSizeError, pause_words
@@ -28,6 +29,7 @@ from modeldeps.store import Berth, Busy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from modeldeps.fetch._open import Opener
     from modeldeps.progress import Reporter
     from modeldeps.store import Store, Watch
 
@@ -52,11 +54,21 @@ SPARE = 2
 class Run:
     """Bring files into a store. Everything that threads share is touched under `turn`."""
 
-    def __init__(self, store: Store, tasks: Sequence[Task], reporter: Reporter, *, window: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tasks: Sequence[Task],
+        reporter: Reporter,
+        *,
+        window: int,
+        opener: Opener = transport,
+    ) -> None:
         self.store = store
         """Where the files go."""
         self.reporter = reporter
         """Who hears of it."""
+        self.opener = opener
+        """Who gives the transport of a URL."""
         lock = threading.RLock()
         self.turn = threading.Condition(lock)
         """Held by whoever looks at or changes what is below; threads without an order wait for it."""
@@ -86,6 +98,7 @@ class Run:
         try:
             while not self._is_over():
                 seen = self._changes
+                self.reporter.beat()
                 self._admit()
                 self._look()
                 self._check_places()

@@ -8,7 +8,6 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from modeldeps.errors import BrokenTransferError, DigestError, ModelDepsError, RefusedError, SourceError
-from modeldeps.fetch._open import transport
 from modeldeps.fetch._orders import Order, can_be_small, is_short, short_for, small_for
 from modeldeps.fetch._pace import SlowError
 from modeldeps.fetch._retry import OtherSizeError
@@ -66,7 +65,7 @@ def _bring_small(run: Run, first: Order) -> None:
     requests = _requests(run, first, orders, line)
     orders[0].begin()
     try:
-        with closing(_open_each(url, requests)) as answers:  # type: ignore[type-var]
+        with closing(_open_each(run, url, requests)) as answers:  # type: ignore[type-var]
             for answer in answers:
                 one = orders.popleft()
                 one.receive(answer, orders)
@@ -79,10 +78,10 @@ def _bring_small(run: Run, first: Order) -> None:
             one.give_back()
 
 
-def _open_each(url: str, requests: Iterator[Request]) -> Iterator[Body | SourceError]:
+def _open_each(run: Run, url: str, requests: Iterator[Request]) -> Iterator[Body | SourceError]:
     """Yield an answer for each request; a refusal where there is no transport for such a URL."""
     try:
-        found = transport(url)
+        found = run.opener(url)
     except SourceError as error:
         yield from (error for _ in requests)
         return
@@ -144,7 +143,7 @@ class _Delivery:
         """Ask, and take what comes."""
         self.begin()
         try:
-            answer: Body | SourceError = transport(self._place.url).open(self.request)
+            answer: Body | SourceError = self._run.opener(self._place.url).open(self.request)
         except SourceError as error:
             answer = error
         self.receive(answer)

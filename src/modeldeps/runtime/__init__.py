@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from modeldeps.runtime._decide import Accepted, Candidate, Decision, Rejected, decide
 from modeldeps.runtime._facts import Fact, Fails, Works
-from modeldeps.runtime._installed import Absent, Runtime, installed
+from modeldeps.runtime._installed import Absent, Runtime, installed, lacks_cuda
 from modeldeps.runtime._load import find, load, path
 from modeldeps.runtime._machine import AUTO, PROVIDERS, Machine, assumed, machine, provider_name
 from modeldeps.runtime._model import Model
@@ -29,6 +29,7 @@ __all__ = [
     "decide_here",
     "find",
     "installed",
+    "lacks_cuda",
     "load",
     "machine",
     "machine_for",

@@ -37,16 +37,25 @@ def machine_for(manifest: Manifest, provider: str) -> Machine:
     return machine([name for name in names if any(not one or name in one for one in wanted)])
 
 
-def select(manifest: Manifest, *, runtime: str | None = None) -> tuple[Variant, ...]:
+def select(
+    manifest: Manifest, *, runtime: str | None = None, on: Machine | None = None
+) -> tuple[Variant, ...]:
     """
     Return the variants that `load()` would take here; never none.
 
-    With `runtime` (`cpu` or `cuda`) it is as if that ONNX Runtime were installed and worked. Where
+    With `runtime` (`cpu` or `cuda`) it is as if that ONNX Runtime were installed and worked; `on` is
+    another machine, or another environment of this one. Where
     nothing can be run here, the CPU's choice is returned, else the publisher's first: the bytes may
     be wanted before the runtime is. Raises UnknownProviderError, ConfigError.
     """
+    if on is not None:
+        first = decide(manifest, on, provider=settings().provider)
+    elif runtime is not None:
+        first = decide(manifest, assumed(runtime), provider=AUTO)
+    else:
+        first = decide_here(manifest)
     decisions = (
-        decide_here(manifest) if runtime is None else decide(manifest, assumed(runtime), provider=AUTO),
+        first,
         decide(manifest, assumed("cpu"), provider=AUTO),
     )
     names = [one.chosen.variant for one in decisions if one.chosen]
