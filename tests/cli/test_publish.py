@@ -49,7 +49,8 @@ def test_publish_speaks_json(dist: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["publish", str(dist), "--to", (tmp_path / "channel").as_uri(), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)["releases"]
     assert found["wheel"].endswith("modeldeps_digits-2.1.0-py3-none-any.whl")
-    found.pop("wheel")
+    assert [one.rpartition("/")[2] for one in found["conda"]] == ["modeldeps-digits-2.1.0-pointer_1.conda"]
+    del found["wheel"], found["conda"]
     assert found == {"name": "digits", "version": "2.1.0", "new": True, "yanked": None, "bytes_copied": 24}
 
 

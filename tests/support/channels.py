@@ -7,8 +7,10 @@ import io
 import json
 import zipfile
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urldefrag
+
+from modeldeps.publish.conda import read_package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +44,7 @@ def check_channel(root: Path) -> dict[str, dict[str, str]]:
         return {}
     listed = [str(one["href"]).rstrip("/") for one in links(simple / "index.html")]
     found = {project: _check_project(root, simple / project) for project in listed}
+    check_conda(root)
     projects = json.loads((simple / "index.json").read_bytes())["projects"]
     for one in projects:
         assert one["name"] in found or _check_project(root, simple / one["name"])
@@ -75,10 +78,36 @@ def _check_file(root: Path, folder: Path, filename: str, digest: str, metadata: 
         raw = archive.read(info.replace("METADATA", "model.json"))
     manifest = json.loads(raw)
     assert (root / "models" / manifest["name"] / manifest["version"] / "model.json").read_bytes() == raw
+    _check_files(root, raw)
+
+
+def _check_files(root: Path, raw: bytes) -> None:
+    """Assert that the blobs of a manifest are there."""
+    manifest = json.loads(raw)
     files = [file for one in manifest["variants"] for file in one["files"]] + manifest.get("files", [])
     for file in files:
         blob = root / "blobs" / "sha256" / file["sha256"][:2] / file["sha256"]
         assert sha256(blob.read_bytes()) == file["sha256"], blob
+
+
+def check_conda(root: Path) -> dict[str, dict[str, Any]]:
+    """Assert that all that the index of conda packages names is there and right; return the packages."""
+    noarch = root / "noarch"
+    if not (noarch / "repodata.json").exists():
+        return {}
+    data = json.loads((noarch / "repodata.json").read_bytes())
+    found: dict[str, dict[str, Any]] = data["packages.conda"]
+    for filename, record in found.items():
+        package = read_package((noarch / filename).read_bytes(), filename)
+        assert package.record == record, filename
+        if package.manifest is not None:
+            _check_files(root, package.manifest)
+    for one in data.get("v3", {}).get("whl", {}).values():
+        assert sha256((noarch / one["url"]).read_bytes()) == one["sha256"]
+        assert any(
+            (have["name"], have["version"]) == (one["name"], one["version"]) for have in found.values()
+        )
+    return found
 
 
 def snapshot(root: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from channels import check_channel, snapshot
+from channels import check_channel, check_conda, snapshot
 from releases import Release
 
 from modeldeps.errors import AlreadyPublishedError, ChannelWriteError
@@ -139,6 +139,8 @@ def together(folder: Path, rounds: int, *, lock: bool) -> int:
             expected - set(found["modeldeps-digits"]),
         )
         assert set(found["modeldeps-letters"]) == {f"1.3.{done}" for done in range(version + 1)}, version
+        solvable = {one["version"] for one in check_conda(root).values() if one["name"] == "modeldeps-digits"}
+        assert solvable == expected - {"2.0.0"}, (version, solvable)
         page = (root / "simple/modeldeps-digits/index.html").read_text()
         assert f'data-yanked="round {version}"' in page, version
         assert f"round {version}" in (root / "models/digits/2.0.0/index.html").read_text(), version

@@ -45,6 +45,7 @@ def test_a_release_is_whole_once_it_is_published(tmp_path: Path) -> None:
     (found,) = publish(Release().build(tmp_path / "dist"), root)
     assert (found.name, found.version, found.new) == ("digits", "2.1.0", True)
     assert found.bytes_copied == len(Release().payload) + len(Release().labels)
+    assert found.wheel
     assert check_channel(root) == {PROJECT: {"2.1.0": snapshot(root)[str(found.wheel.relative_to(root))]}}
 
 

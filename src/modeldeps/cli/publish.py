@@ -18,6 +18,7 @@ EPILOG = """\
 examples:
   modeldeps publish dist --to /srv/models
   modeldeps publish dist/modeldeps_digits-2.1.0-py3-none-any.whl --to ./channel
+  modeldeps publish dist/modeldeps-0.1.0-py_0.conda --to ./channel
 
 The channel is made where there is none. Serve its folder with any web server, or use it as it is.
 """
@@ -25,7 +26,9 @@ The channel is made where there is none. Serve its folder with any web server, o
 
 def configure_parser(parser: argparse.ArgumentParser) -> None:
     """Take a dist folder or a wheel, and the channel's folder."""
-    parser.add_argument("dist", metavar="DIST", help="folder that `modeldeps build` made, or one wheel in it")
+    parser.add_argument(
+        "dist", metavar="DIST", help="folder that `modeldeps build` made, or one wheel or conda package in it"
+    )
     parser.add_argument("--to", required=True, metavar="CHANNEL", help="folder of the channel")
     add_json(parser)
 
@@ -68,6 +71,7 @@ def _json(one: Published) -> dict[str, object]:
         "version": one.version,
         "new": one.new,
         "yanked": one.yanked or None,
-        "wheel": str(one.wheel),
+        "wheel": str(one.wheel) if one.wheel else None,
+        "conda": [str(path) for path in one.conda],
         "bytes_copied": one.bytes_copied,
     }

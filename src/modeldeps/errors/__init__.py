@@ -15,6 +15,7 @@ ModelDepsError
 │   ├── ChangedFileError
 │   ├── ChannelFullError
 │   ├── ChannelWriteError
+│   ├── CondaMismatchError
 │   ├── NotAChannelError
 │   ├── NothingToPublishError
 │   ├── NotPublishedError
@@ -85,6 +86,7 @@ if TYPE_CHECKING:
         ChannelError,
         ChannelFullError,
         ChannelWriteError,
+        CondaMismatchError,
         CondaPackageError,
         IndexPageError,
         NotAChannelError,
@@ -174,6 +176,7 @@ __all__ = [
     "ChannelError",
     "ChannelFullError",
     "ChannelWriteError",
+    "CondaMismatchError",
     "CondaPackageError",
     "ConfigError",
     "ContradictionError",

@@ -91,6 +91,20 @@ class CondaPackageError(InvalidFileError):
         )
 
 
+class CondaMismatchError(ChannelError):
+    """A conda package does not say the same as the wheel of its release."""
+
+    exit_status = FOUND_WRONG
+
+    def __init__(self, file: str, wheel: str, *, expected: str, found: str) -> None:
+        super().__init__(
+            f"{file} is not the conda package of {wheel}",
+            ("expected", expected),
+            ("found", found),
+            hint="modeldeps build DIR --output DIST",
+        )
+
+
 class ChangedFileError(ChannelError):
     """A file of a channel is not what its index or its record says."""
 
@@ -114,7 +128,7 @@ class NothingToPublishError(ChannelError):
     def __init__(self, dist: object, found: str) -> None:
         super().__init__(
             "there is no release to publish",
-            ("expected", "a pointer wheel, or a folder with one"),
+            ("expected", "a pointer wheel, a conda package, or a folder with one"),
             ("found", found),
             ("place", dist),
             hint="modeldeps build DIR --output DIST",

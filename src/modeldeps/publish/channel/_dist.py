@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from modeldeps.digest import BLOCK, new_hash
-from modeldeps.errors import BlobsError, NothingToPublishError, PointerWheelError, Problem
+from modeldeps.errors import (
+    BlobsError,
+    CondaPackageError,
+    NothingToPublishError,
+    PointerWheelError,
+    Problem,
+)
 from modeldeps.fetch.index import MAX_WHEEL, PointerWheel, read_wheel
+from modeldeps.names import PREFIX, RESERVED, distribution_name, model_name
+from modeldeps.publish.channel._conda import ENDING, check_agrees, read_conda
+from modeldeps.publish.channel._folder import blob_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,6 +25,8 @@ if TYPE_CHECKING:
 
     from modeldeps.manifest import File
     from modeldeps.progress import Reporter
+    from modeldeps.publish.channel._folder import ChannelFolder
+    from modeldeps.publish.conda import CondaPackage
 
 MAX_SHOWN = 20
 """Blobs that one error lists."""
@@ -29,36 +40,58 @@ class Offered:
     """The pointer wheel."""
     blobs: tuple[tuple[File, Path], ...]
     """Each distinct blob and a file with these bytes."""
+    conda: tuple[CondaPackage, ...] = ()
+    """The conda packages that lie beside the wheel; each says the same as the wheel."""
 
 
-def blob_path(folder: Path, digest: str) -> Path:
-    """Return where a blob lies below a dist folder or a channel."""
-    return folder / "blobs" / "sha256" / digest[:2] / digest
+@dataclass(frozen=True)
+class Dist:
+    """All that may be published out of a folder."""
+
+    releases: tuple[Offered, ...]
+    """Releases of models."""
+    packages: tuple[CondaPackage, ...]
+    """Conda packages that are no model's, such as that of modeldeps."""
 
 
-def read_dist(dist: Path, channel: Path, reporter: Reporter) -> tuple[Offered, ...]:
+def read_dist(dist: Path, channel: ChannelFolder, reporter: Reporter) -> Dist:
     """
-    Check every release of a dist folder, or of one wheel with its blobs beside it.
+    Check all releases and conda packages of a dist folder, or one of them with its blobs beside it.
 
-    A blob may be in the channel already. Raises NothingToPublishError, PointerWheelError,
-    ManifestError, BlobsError, OSError.
+    A blob, and the wheel of a conda package, may be in the channel already. Raises NothingToPublishError,
+    PointerWheelError, ManifestError, CondaPackageError, CondaMismatchError, BlobsError, OSError.
     """
-    wheels = [_read(path) for path in _wheels(dist)]
     folder = dist if dist.is_dir() else dist.parent
-    return tuple(_offer(wheel, (folder, channel), reporter) for wheel in wheels)
+    offered = list(_offered(dist))
+    found = [_read_conda(path) for path in offered if path.suffix == ENDING]
+    paths = dict.fromkeys(path for path in offered if path.suffix != ENDING)
+    for package in found:
+        if package.manifest is not None:
+            paths[_wheel_of(package, folder, channel)] = None
+    wheels = [_read(path) for path in paths]
+    places = (folder, channel.root)
+    releases = tuple(_offer(wheel, places, reporter, _conda_of(wheel, found)) for wheel in wheels)
+    return Dist(releases, tuple(one for one in found if one.manifest is None))
 
 
-def _wheels(dist: Path) -> list[Path]:
+def _offered(dist: Path) -> Iterator[Path]:
+    """Yield wheels and conda packages: all of a folder, or those of the release that a file belongs to."""
     if dist.is_dir():
-        found = sorted(one for one in dist.iterdir() if one.suffix == ".whl")
+        found = sorted(one for one in dist.iterdir() if one.suffix in (".whl", ENDING))
         if not found:
             raise NothingToPublishError(dist, "a folder without a wheel")
-        return found
+        yield from found
+        return
     if not dist.exists():
         raise NothingToPublishError(dist, "nothing")
-    if dist.suffix != ".whl":
-        raise NothingToPublishError(dist, "a file that is no wheel")
-    return [dist]
+    if dist.suffix not in (".whl", ENDING):
+        raise NothingToPublishError(dist, "a file that is no wheel and no conda package")
+    yield dist
+    if dist.suffix == ".whl":
+        start = "-".join(dist.name.split("-")[:2]).replace("_", "-")
+        for one in sorted(dist.parent.iterdir()):
+            if one.suffix == ENDING and one.name.rpartition("-")[0] == start:
+                yield one
 
 
 def _read(path: Path) -> PointerWheel:
@@ -68,7 +101,43 @@ def _read(path: Path) -> PointerWheel:
         return read_wheel(stream.read(MAX_WHEEL + 1), path.name)
 
 
-def _offer(wheel: PointerWheel, folders: Sequence[Path], reporter: Reporter) -> Offered:
+def _read_conda(path: Path) -> CondaPackage:
+    """Read a conda package; none but a model's may have the name of one."""
+    if not path.is_file():
+        raise CondaPackageError(path.name, [Problem("", "expected a plain file")])
+    package = read_conda(path)
+    name = str(package.record["name"])
+    if package.manifest is None and name.startswith(PREFIX) and name.removeprefix(PREFIX) not in RESERVED:
+        raise CondaPackageError(path.name, [Problem("name", f"expected a model.json, as all {PREFIX}… have")])
+    return package
+
+
+def _wheel_of(package: CondaPackage, folder: Path, channel: ChannelFolder) -> Path:
+    """Return the wheel of a package's release, beside the package or in the channel."""
+    model, version = model_name(str(package.record["name"])), str(package.record["version"])
+    published = channel.wheel(model, version)
+    for path in (folder / published.name, published):
+        if path.is_file():
+            return path
+    raise NothingToPublishError(folder / package.filename, "a conda package without the wheel of its release")
+
+
+def _conda_of(wheel: PointerWheel, packages: Sequence[CondaPackage]) -> tuple[CondaPackage, ...]:
+    """Return the packages of a release, proved against its wheel."""
+    key = (distribution_name(wheel.manifest.name), wheel.manifest.version)
+    found = [
+        one
+        for one in packages
+        if one.manifest is not None and (one.record["name"], one.record["version"]) == key
+    ]
+    for one in found:
+        check_agrees(one, wheel)
+    return tuple(found)
+
+
+def _offer(
+    wheel: PointerWheel, folders: Sequence[Path], reporter: Reporter, conda: tuple[CondaPackage, ...]
+) -> Offered:
     """Find and prove each blob, all problems at once."""
     files = list(wheel.manifest.all_files())
     problems: list[str] = []
@@ -89,7 +158,7 @@ def _offer(wheel: PointerWheel, folders: Sequence[Path], reporter: Reporter) -> 
     if problems:
         rest = [f"and {len(problems) - MAX_SHOWN} more"] if len(problems) > MAX_SHOWN else []
         raise BlobsError(wheel.filename, [*problems[:MAX_SHOWN], *rest])
-    return Offered(wheel, tuple(blobs))
+    return Offered(wheel, tuple(blobs), conda)
 
 
 def _places(file: File, folders: Sequence[Path]) -> Iterator[Path]:

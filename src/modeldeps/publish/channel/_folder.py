@@ -10,7 +10,6 @@ from urllib.request import url2pathname
 
 from modeldeps.errors import InvalidNameError, NotAChannelError, RemoteChannelError, redact
 from modeldeps.names import PREFIX, distribution_name, normalize, wheel_name
-from modeldeps.publish.channel._dist import blob_path
 from modeldeps.publish.channel._land import Landing, make_folder
 from modeldeps.publish.channel._record import MAX_RECORD, Record
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 LAYOUT = 1
 """The number of this layout, in `channel.json`."""
-_OWN = ("blobs", "index.html", "models", "simple")
+_OWN = ("blobs", "index.html", "models", "noarch", "simple")
 _MAX_MARKER = 10_000
 
 
@@ -35,6 +34,11 @@ def local_folder(text: str) -> str:
     if parts.scheme != "file" or parts.netloc not in ("", "localhost") or "%00" in parts.path:
         raise RemoteChannelError(redact(text))
     return url2pathname(parts.path)
+
+
+def blob_path(folder: Path, digest: str) -> Path:
+    """Return where a blob lies below a dist folder or a channel."""
+    return folder / "blobs" / "sha256" / digest[:2] / digest
 
 
 class ChannelFolder:
@@ -64,6 +68,11 @@ class ChannelFolder:
         """What is kept about each release, and its page."""
         return self.root / "models"
 
+    @property
+    def noarch(self) -> Path:
+        """The conda packages and their index."""
+        return self.root / "noarch"
+
     def project(self, model: str) -> Path:
         """Return the folder of a model's wheels and their index."""
         return self.simple / distribution_name(model)
@@ -71,6 +80,10 @@ class ChannelFolder:
     def release(self, model: str, version: str) -> Path:
         """Return the folder of one release's record, manifest and page."""
         return self.models / model / version
+
+    def wheel(self, model: str, version: str) -> Path:
+        """Return where a release's wheel lies."""
+        return self.project(model) / f"{wheel_name(model)}-{version}-py3-none-any.whl"
 
     def record_file(self, model: str, version: str) -> Path:
         """Return the file of a release's record; it is written after all else of the release."""

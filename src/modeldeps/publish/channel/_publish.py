@@ -11,18 +11,27 @@ from typing import TYPE_CHECKING
 
 from modeldeps.digest import sha256_file
 from modeldeps.errors import AlreadyPublishedError, ChannelFullError, ChannelWriteError, NotPublishedError
-from modeldeps.names import normalize
+from modeldeps.names import distribution_name, normalize
 from modeldeps.progress import Reporter
+from modeldeps.publish.channel._conda import (
+    add_package,
+    conda_record,
+    conda_records,
+    is_new,
+    mend,
+    package_file,
+)
 from modeldeps.publish.channel._dist import Offered, read_dist
 from modeldeps.publish.channel._folder import ChannelFolder
 from modeldeps.publish.channel._lock import publisher_lock
-from modeldeps.publish.channel._write import refresh, wheel_file
+from modeldeps.publish.channel._write import refresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from modeldeps.manifest import File
+    from modeldeps.publish.conda import CondaPackage
 
 ROOM = 1 << 20
 """Bytes that must stay free beside the blobs, for the wheel, the indexes and the pages."""
@@ -33,40 +42,46 @@ class Published:
     """What became of one release."""
 
     name: str
-    """The model."""
+    """The model; or the conda package, where it is no model's."""
     version: str
     """`2.1.0`."""
-    wheel: Path
-    """Where its wheel lies in the channel."""
+    wheel: Path | None
+    """Where its wheel lies in the channel; None for a conda package that is no model's."""
     new: bool
     """Whether it was not in the channel before."""
     yanked: str
     """Why it was withdrawn, or nothing; publishing a release again does not take that back."""
     bytes_copied: int
     """Bytes of blobs that were not in the channel before."""
+    conda: tuple[Path, ...] = ()
+    """Where its conda packages lie in the channel."""
 
 
 def publish(dist: Path, channel: Path, *, reporter: Reporter | None = None) -> tuple[Published, ...]:
     """
     Add the releases of a dist folder, or of one wheel with `blobs/` beside it, to a channel's folder.
 
-    Everything is checked before anything is written: the wheels, each blob's size, digest and
-    chunks, and that no version is in the channel with other bytes. The channel is made where there is none.
-    Raises NothingToPublishError, PointerWheelError, ManifestError, BlobsError, AlreadyPublishedError,
-    NotAChannelError, ChannelFullError, ChannelWriteError.
+    Everything is checked before anything is written: the wheels, the conda packages, each blob's size,
+    digest and chunks, and that no version is in the channel with other bytes. A release without a conda
+    package gets the one that its wheel makes. The channel is made where there is none.
+    Raises NothingToPublishError, PointerWheelError, ManifestError, CondaPackageError, CondaMismatchError,
+    BlobsError, AlreadyPublishedError, NotAChannelError, ChannelFullError, ChannelWriteError.
     """
     heard = reporter or Reporter()
     folder = ChannelFolder(channel)
-    offers = read_dist(dist, channel, heard)
+    found = read_dist(dist, folder, heard)
+    offers = found.releases
     for offer in offers:
         _is_new(folder, offer)
+    for package in (*found.packages, *(one for offer in offers for one in offer.conda)):
+        is_new(folder, package)
     with _writing(folder):
         folder.create()
         folder.landing.sweep()
         missing = [_missing(folder, offer) for offer in offers]
         _check_room(folder, {file.sha256: file.size for blobs in missing for file, _ in blobs})
         copied = [_copy(folder, offer, blobs, heard) for offer, blobs in zip(offers, missing, strict=True)]
-        return _add(folder, list(zip(offers, copied, strict=True)), heard)
+        return _add(folder, list(zip(offers, copied, strict=True)), found.packages, heard)
 
 
 def yank(channel: Path, name: str, version: str, *, reason: str, undo: bool = False) -> bool:
@@ -91,7 +106,7 @@ def _mark(folder: ChannelFolder, model: str, version: str, reason: str) -> bool:
         if record is None:
             raise _not_published(folder, model, version)
         changed = folder.landing.put(folder.record_file(model, version), record.withdrawn(reason).dump())
-        refresh(folder, model)
+        refresh(folder, model, reporter=Reporter())
     return changed
 
 
@@ -105,7 +120,7 @@ def _not_published(folder: ChannelFolder, model: str, version: str) -> NotPublis
 def _is_new(folder: ChannelFolder, offer: Offered) -> bool:
     """Tell whether a release is not in the channel yet. Raises AlreadyPublishedError for other bytes."""
     manifest = offer.wheel.manifest
-    target = wheel_file(folder, manifest.name, manifest.version)
+    target = folder.wheel(manifest.name, manifest.version)
     if not target.exists():
         return True
     record = folder.record(manifest.name, manifest.version)
@@ -155,22 +170,38 @@ def _check_room(folder: ChannelFolder, sizes: Mapping[str, int]) -> None:
 
 
 def _add(
-    folder: ChannelFolder, offers: list[tuple[Offered, int]], reporter: Reporter
+    folder: ChannelFolder,
+    offers: list[tuple[Offered, int]],
+    packages: tuple[CondaPackage, ...],
+    reporter: Reporter,
 ) -> tuple[Published, ...]:
-    """Give the wheels their names, once and for ever, then bring the indexes to them."""
+    """Give wheels and packages their names, once and for ever, then bring the indexes to them."""
     new: dict[str, bool] = {}
     with publisher_lock(folder.lock, reporter):
         try:
             for offer, _ in offers:
                 new[offer.wheel.filename] = _name(folder, offer)
+            for package in packages:
+                new[package.filename] = add_package(folder, package)
         finally:
-            refresh(folder, *sorted({offer.wheel.manifest.name for offer, _ in offers}))
-    return tuple(_published(folder, offer, new[offer.wheel.filename], count) for offer, count in offers)
+            models = sorted({offer.wheel.manifest.name for offer, _ in offers})
+            refresh(folder, *models, reporter=reporter)
+    releases = [_published(folder, offer, new[offer.wheel.filename], count) for offer, count in offers]
+    return (*releases, *(_published_alone(folder, one, new[one.filename]) for one in packages))
 
 
 def _name(folder: ChannelFolder, offer: Offered) -> bool:
+    """Give a wheel its name, then its packages; tell whether any is new. Raises AlreadyPublishedError."""
+    new = _name_wheel(folder, offer)
+    for package in offer.conda:
+        new = add_package(folder, package, offer.wheel) or new
+    mend(folder, offer.wheel)
+    return new
+
+
+def _name_wheel(folder: ChannelFolder, offer: Offered) -> bool:
     """Give a wheel its name; False where it has it already. Raises AlreadyPublishedError."""
-    target = wheel_file(folder, offer.wheel.manifest.name, offer.wheel.manifest.version)
+    target = folder.wheel(offer.wheel.manifest.name, offer.wheel.manifest.version)
     if folder.landing.claim(target, offer.wheel.data):
         return True
     _is_new(folder, offer)
@@ -182,7 +213,17 @@ def _published(folder: ChannelFolder, offer: Offered, new: bool, copied: int) ->
     name, version = offer.wheel.manifest.name, offer.wheel.manifest.version
     record = folder.record(name, version)
     yanked = record.yanked if record else ""
-    return Published(name, version, wheel_file(folder, name, version), new, yanked, copied)
+    packages = (
+        package_file(folder, one.filename) for one in conda_records(folder, distribution_name(name), version)
+    )
+    return Published(name, version, folder.wheel(name, version), new, yanked, copied, tuple(packages))
+
+
+def _published_alone(folder: ChannelFolder, package: CondaPackage, new: bool) -> Published:  # noqa: FBT001 - inner
+    record = conda_record(folder, package.filename)
+    name, version = str(package.record["name"]), str(package.record["version"])
+    file = package_file(folder, package.filename)
+    return Published(name, version, None, new, record.yanked if record else "", 0, (file,))
 
 
 @contextmanager

@@ -13,31 +13,37 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from modeldeps.errors import CondaPackageError, InvalidFileError
 from modeldeps.fetch.index import MAX_WHEEL, read_wheel
 from modeldeps.manifest import parse
-from modeldeps.names import wheel_name
+from modeldeps.names import distribution_name
 from modeldeps.publish.channel import _pages, _simple
+from modeldeps.publish.channel._conda import derive, pointers, refresh_conda
 from modeldeps.publish.channel._record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from modeldeps.fetch.index import PointerWheel
+    from modeldeps.progress import Reporter
     from modeldeps.publish.channel._folder import ChannelFolder
 
 
-def refresh(channel: ChannelFolder, *models: str) -> None:
+def refresh(channel: ChannelFolder, *models: str, reporter: Reporter) -> None:
     """Bring the indexes and pages of models, then the channel's, to what the folder holds. Raises OSError."""
     for model in models:
-        refresh_project(channel, model)
+        refresh_project(channel, model, reporter=reporter)
+    catch_up(channel, reporter=reporter)
+    refresh_conda(channel)
     refresh_root(channel)
 
 
-def refresh_project(channel: ChannelFolder, model: str) -> None:
+def refresh_project(channel: ChannelFolder, model: str, *, reporter: Reporter) -> None:
     """Complete releases whose publisher was killed, then write the model's index and pages."""
     while True:
         for version in channel.versions(model):
-            complete(channel, model, version)
+            complete(channel, model, version, reporter=reporter)
         if not (records := channel.records(model)):
             return
         for file, data in _project_files(channel, model, records):
@@ -83,21 +89,55 @@ def _listing(channel: ChannelFolder) -> dict[str, Record]:
     return {model: record for model, record in found.items() if record}
 
 
-def wheel_file(channel: ChannelFolder, model: str, version: str) -> Path:
-    """Return where a release's wheel lies."""
-    return channel.project(model) / f"{wheel_name(model)}-{version}-py3-none-any.whl"
-
-
-def complete(channel: ChannelFolder, model: str, version: str) -> None:
+def complete(channel: ChannelFolder, model: str, version: str, *, reporter: Reporter) -> None:
     """Write what lies beside a release's wheel, the record last; at once where the record is there."""
     if channel.record_file(model, version).exists():
         return
-    path = wheel_file(channel, model, version)
-    with path.open("rb") as stream:
-        wheel = read_wheel(stream.read(MAX_WHEEL + 1), path.name)
+    path = channel.wheel(model, version)
+    wheel, moment = read_pointer(path), _now()
     channel.landing.put(path.with_name(path.name + ".metadata"), wheel.raw_metadata)
     channel.landing.put(channel.release(model, version) / "model.json", wheel.raw_manifest)
-    channel.landing.claim(channel.record_file(model, version), Record.of(wheel, _now()).dump())
+    if f"{distribution_name(model)}-{version}" not in pointers(channel):
+        _derive(channel, wheel, moment, reporter)
+    channel.landing.claim(channel.record_file(model, version), Record.of(wheel, moment).dump())
+
+
+def catch_up(channel: ChannelFolder, *, reporter: Reporter) -> None:
+    """Make the conda packages of releases that were published without one. Raises OSError."""
+    there = pointers(channel)
+    for model in channel.model_names():
+        for version in channel.versions(model):
+            if f"{distribution_name(model)}-{version}" in there:
+                continue
+            if record := channel.record(model, version):
+                _derive_again(channel, record, reporter)
+
+
+def _derive_again(channel: ChannelFolder, record: Record, reporter: Reporter) -> None:
+    """Make the conda package of an old release; a damaged wheel is no reason to stop others."""
+    try:
+        wheel = read_pointer(channel.wheel(record.name, record.version))
+    except InvalidFileError as error:
+        reporter.note(f"{record.name} {record.version} has no conda package: {error}")
+        return
+    _derive(channel, wheel, record.published, reporter)
+
+
+def _derive(channel: ChannelFolder, wheel: PointerWheel, published: str, reporter: Reporter) -> None:
+    """Make the conda package of a release; where conda can't say what it needs, it has none."""
+    try:
+        made = derive(channel, wheel, published)
+    except CondaPackageError as error:
+        reporter.note(f"{wheel.manifest.name} {wheel.manifest.version} has no conda package: {error}")
+        return
+    for note in made.notes:
+        reporter.note(f"{made.filename}: {note}")
+
+
+def read_pointer(path: Path) -> PointerWheel:
+    """Read a pointer wheel. Raises PointerWheelError, ManifestError, OSError."""
+    with path.open("rb") as stream:
+        return read_wheel(stream.read(MAX_WHEEL + 1), path.name)
 
 
 def _now() -> str:
