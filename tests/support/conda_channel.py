@@ -25,7 +25,7 @@ def model_channel(factory: pytest.TempPathFactory) -> Path:
         from modeldeps.publish.conda import conda_package  # noqa: PLC0415 - as above
 
         wheel = write_own_wheel(mark)
-        made = conda_package(wheel.read_bytes(), wheel.name, timestamp=STAMP)
+        made = conda_package(wheel.read_bytes(), wheel.name, timestamp=STAMP * 1000)
         (mark / made.filename).write_bytes(made.data)
         publish(mark / made.filename, folder)
 
