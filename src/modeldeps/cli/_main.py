@@ -13,7 +13,7 @@ from modeldeps.cli._output import open_streams, say_error
 from modeldeps.errors import COULD_NOT_RUN, ModelDepsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 COMMANDS = {
     "new": "write a model project around an ONNX file",
@@ -43,13 +43,27 @@ def main(words: Sequence[str] | None = None) -> int:
     0 fine, 1 something was found wrong, 2 wrong usage, 3 could not run.
     """
     arguments = list(sys.argv[1:] if words is None else words)
-    open_streams()
-    try:
+
+    def work() -> int:
         parsed = parser(arguments).parse_args(arguments)
         status: int = parsed.execute(parsed)
+        return status
+
+    return guarded(work)
+
+
+def guarded(work: Callable[[], int], *, word: Callable[[str], str] = str) -> int:
+    """
+    Do a command's work, and return its exit status; what went wrong is told on stderr.
+
+    `word` is given the text of an error, for a host under which the commands have other names.
+    """
+    open_streams()
+    try:
+        status = work()
         sys.stdout.flush()
     except ModelDepsError as error:
-        say_error(str(error))
+        say_error(word(str(error)))
         return error.exit_status
     except KeyboardInterrupt:
         say_error("interrupted")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from modeldeps.environment import Pointer
+    from modeldeps.fetch import Opener
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.store import Store
     from modeldeps.sync import Synced
@@ -48,16 +49,32 @@ def configure_parser(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Make sure of the bytes, and tell what travelled and where it lies."""
+    return synchronise(args)
+
+
+def synchronise(
+    args: argparse.Namespace,
+    *,
+    first: Sequence[str] = (),
+    opener: Opener | None = None,
+    taken_there: Callable[[Manifest], Sequence[Variant]] | None = None,
+) -> int:
+    """
+    Do what `execute` does for a host that knows channels of its own, which are asked first.
+
+    `opener` gives the transport of a URL, and `taken_there` the variants that are taken, where the host
+    knows better than this process.
+    """
     from modeldeps.store import Store, wrong_layers  # noqa: PLC0415
     from modeldeps.sync import sync  # noqa: PLC0415
 
     found = settings()
-    asked = channels(found.channels)
+    asked = tuple(dict.fromkeys((*first, *channels(found.channels))))
     pointers = _pointers(args.names, asked)
     store, offline = Store.open(found), args.offline or found.offline
     for layer, problem in wrong_layers(found.stores).items():
         say(f"note: the read-only store {layer} {problem}")
-    taken = _all if args.all_variants else _taken_here
+    taken = _all if args.all_variants else taken_there or _taken_here
     # who only looks makes no store; False, not an error, where it may not be looked at
     if not offline or os.path.exists(store.root):  # noqa: PTH110
         _note(pointers, taken, store)
@@ -68,6 +85,7 @@ def execute(args: argparse.Namespace) -> int:
         channels=asked,
         reporter=reporter(),
         offline=offline,
+        opener=opener,
     )
     _tell(done, as_json=args.json)
     if not pointers:

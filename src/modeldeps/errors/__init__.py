@@ -23,6 +23,7 @@ ModelDepsError
 ├── ContradictionError          the chunks of a manifest are not the file that it names
 ├── DigestError                 a source served other bytes than the manifest names
 ├── InvalidNameError
+├── ManifestLostError           an installed manifest is missing or altered, and can't be restored
 ├── OfflineError                bytes are missing, and the network may not be used
 ├── RequirementError
 ├── SourceError                 one source did not serve what it was asked for
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
         RemoteChannelError,
     )
     from modeldeps.errors._cli import NotWholeError, StepFailedError
+    from modeldeps.errors._conda import ManifestLostError
     from modeldeps.errors._fetch import (
         BrokenTransferError,
         ContradictionError,
@@ -192,6 +194,7 @@ __all__ = [
     "InvalidFileError",
     "InvalidNameError",
     "ManifestError",
+    "ManifestLostError",
     "ModelDepsError",
     "ModelNotInstalledError",
     "ModelVersionError",
@@ -241,7 +244,19 @@ __all__ = [
     "redact",
 ]
 
-_FAMILIES = ("base", "values", "runtime", "store", "roots", "fetch", "channel", "project", "release", "cli")
+_FAMILIES = (
+    "base",
+    "values",
+    "runtime",
+    "store",
+    "roots",
+    "fetch",
+    "channel",
+    "project",
+    "release",
+    "cli",
+    "conda",
+)
 
 
 def __getattr__(name: str) -> object:
