@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from modeldeps.names import normalize
+from modeldeps.requirement import is_pointer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 NAMES = {
     "build": "python-build",
-    "faiss-cpu": "faiss-cpu",
     "graphviz": "python-graphviz",
     "kaleido": "python-kaleido",
     "msgpack": "msgpack-python",
@@ -24,13 +24,15 @@ NAMES = {
     "opencv-contrib-python-headless": "py-opencv",
     "opencv-python": "py-opencv",
     "opencv-python-headless": "py-opencv",
-    "sphinx": "sphinx",
     "tables": "pytables",
     "torch": "pytorch",
     "xxhash": "python-xxhash",
     "zstd": "python-zstd",
 }
 """Distributions whose conda package has another name; every other one has its own, normalised."""
+
+WHOLE = frozenset({"onnxruntime-gpu"})
+"""Distributions whose conda package has what their extras bring; pointer packages are such too."""
 
 ANYWHERE = frozenset({"colorama", "exceptiongroup", "importlib-metadata", "tomli", "truststore"})
 """Pure Python packages that do no harm where a marker would leave them out."""
@@ -88,8 +90,8 @@ def conda_dependency(requirement: str, *, extras: Iterable[str] = (), python: st
         return Translated(None)
     if len(answers) > 1 and normalize(found.name) not in ANYWHERE and _by_platform(found, extras, python):
         return Translated(None, f"left out of the conda package, which is for all platforms: {found}")
-    lost = f"conda has no extras: {found}" if found.extras and "gpu" not in found.name else ""
-    return Translated(spec, lost)
+    whole = not found.extras or is_pointer(found.name) or found.name in WHOLE
+    return Translated(spec, "" if whole else f"conda has no extras: {found}")
 
 
 def _order(part: Specifier) -> tuple[int, str]:
