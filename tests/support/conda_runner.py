@@ -27,6 +27,7 @@ default_channels: []
 always_yes: true
 auto_update_conda: false
 notify_outdated_conda: false
+remote_backoff_factor: 0
 report_errors: false
 add_pip_as_python_dependency: false
 show_channel_urls: true
@@ -116,7 +117,7 @@ class Conda:
         home = self.folder / "home"
         home.mkdir(parents=True, exist_ok=True)
         (self.folder / "condarc").write_text(RC)
-        left_out = ("CONDA", "PYTHON", "COV", "VIRTUAL_ENV")
+        left_out = ("CONDA", "PYTHON", "COV", "VIRTUAL_ENV", "REQUESTS_CA", "CURL_CA", "SSL_CERT")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
         own = {
             "HOME": str(home),
