@@ -21,11 +21,18 @@ class FetchModels(Action):  # type: ignore[misc] # conda has no types here
     """
     Fetch the payloads of the models that a transaction links.
 
-    Called with the seven arguments that conda gives to such actions. What `verify` returns ends the
-    transaction before anything was unlinked; with `safety_checks: disabled` conda calls `execute` alone.
+    Made with the seven arguments that conda gives to such actions. What `verify` returns ends the
+    transaction before anything was unlinked. With `safety_checks: disabled` conda never calls `verify`,
+    and up to 26.5 an error in `execute` makes it delete the environment's history, so it is fetched when
+    the action is made: that is when a transaction is prepared, and its packages are extracted.
     """
 
     _is_done = False
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*parts)
+        if _is_unchecked() and (error := self._fetch("Preparing transaction")):
+            raise error
 
     def verify(self) -> Exception | None:
         """Fetch, and return what went wrong for conda to tell; raised, it would be a crash report."""
@@ -66,6 +73,13 @@ class FetchModels(Action):  # type: ignore[misc] # conda has no types here
         short = (self.transaction_context or {}).get("target_site_packages_short_path") or ""
         if found := models_of(self.link_precs or (), short):
             bring(found, prefix=Path(str(self.target_prefix)), short=short, heading=heading)
+
+
+def _is_unchecked() -> bool:
+    """Tell whether conda leaves out what makes a transaction sure."""
+    from conda.base.context import context
+
+    return getattr(context.safety_checks, "name", "") == "disabled"
 
 
 def _typed(error: Exception) -> Exception:

@@ -48,13 +48,18 @@ class CondaReporter(Reporter):
 
         With `verify_threads` above 1 conda calls an action in another thread, where nobody hears Ctrl-C.
         """
-        if self._is_watched and not _is_in_transaction():
+        if self._is_left:
             raise KeyboardInterrupt
 
     def end(self) -> None:
-        """Begin conda's line again."""
+        """Begin conda's line again, unless conda gave up."""
         self._inner.end()
-        _write(f"{self._heading}: ")
+        if not self._is_left:
+            _write(f"{self._heading}: ")
+
+    @property
+    def _is_left(self) -> bool:
+        return self._is_watched and not _is_in_transaction()
 
 
 class SilentReporter(CondaReporter):
