@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+TRANSACTIONS = (25, 5)
+"""The first release whose plugins take part in transactions."""
+
+
 def _need(module: str, distribution: str) -> None:
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"{distribution} is not installed")
@@ -36,10 +40,18 @@ def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=condas())
-def conda(request: pytest.FixtureRequest, models: Path, others: Path, tmp_path: Path) -> Conda:
+def any_conda(request: pytest.FixtureRequest, models: Path, others: Path, tmp_path: Path) -> Conda:
     """Return a conda that installs from both channels, in a folder of this test."""
     program, solver = request.param
     if solver == "rattler" and not has_rattler(program):
         pytest.skip("this conda has no rattler solver")
     assert has_module(program, "modeldeps"), f"install modeldeps with {program.parent}/python -m pip"
     return Conda(program, solver, tmp_path / "conda", (models.as_uri(), others.as_uri()))
+
+
+@pytest.fixture
+def conda(any_conda: Conda) -> Conda:
+    """Return a conda whose plugins take part in transactions."""
+    if any_conda.version < TRANSACTIONS:
+        pytest.skip("plugins of this conda take no part in transactions")
+    return any_conda

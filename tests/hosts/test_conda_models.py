@@ -59,6 +59,15 @@ def test_sync_brings_what_the_store_lacks(conda: Conda) -> None:
     assert conda("models", "sync", "-n", "app", "--json").json()["bytes_fetched"] == 0
 
 
+def test_where_a_plugin_takes_no_part_in_transactions_its_commands_work(any_conda: Conda) -> None:
+    any_conda.create(*DIGITS)
+    assert bool(blobs()) is (any_conda.version >= (25, 5))
+    listed = any_conda("models", "list", "-n", "app", "--json").json()
+    assert [one["name"] for one in listed["models"]] == ["digits"]
+    any_conda("models", "sync", "-n", "app")
+    assert any_conda.python(LOAD, MODELDEPS_OFFLINE="1") == "2.1.0"
+
+
 def test_an_environment_that_is_not_there_is_a_message(conda: Conda) -> None:
     said = conda("models", "list", "-n", "nowhere", status=1)
     assert "nowhere" in said.all

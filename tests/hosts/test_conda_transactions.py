@@ -105,8 +105,6 @@ def test_an_environment_file_brings_the_model(conda: Conda, tmp_path: Path) -> N
 
 
 def test_a_projects_own_file_makes_its_environment(conda: Conda, tmp_path: Path) -> None:
-    if conda.version < (25, 5):
-        pytest.skip("this conda knows no other environment files")
     text = (
         f'[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\n'
         f'dependencies = ["packaging>=20", "{NOT_TOMORROW}"]\n\n'
