@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
-from modeldeps.errors import BrokenTransferError, RefusedError
+from modeldeps.errors import BrokenTransferError, DeniedError, RefusedError
 from modeldeps.fetch import MAX_BLOCK, Body, Head, judge, open_in_turn, transport
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from modeldeps.fetch import Opener, Request, Transport
 
 _SENT = "what conda's configuration has for it"
+_KNOWN = "give conda the credentials of that channel: in its URL, in ~/.netrc or by an auth handler"
 _BLOCK = min(MAX_BLOCK, 1 << 18)
 
 
@@ -61,6 +62,9 @@ class CondaTransport:
         try:
             head = _head(answer)
             found = judge(head, request.url, request, sent=_SENT)
+        except DeniedError as error:
+            close()
+            raise RefusedError(request.url, error.reason, advice=_KNOWN) from None
         except BaseException:
             close()
             raise

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TRANSACTION = "conda.core.link"
 """The module of conda whose functions the main thread is in while a transaction goes on."""
 
+_STEP = "  "
+"""As far as the spinner steps back when it ends."""
+
 
 class CondaReporter(Reporter):
     """
@@ -55,7 +58,7 @@ class CondaReporter(Reporter):
         """Begin conda's line again, unless conda gave up."""
         self._inner.end()
         if not self._is_left:
-            _write(f"{self._heading}: ")
+            _write(f"{self._heading}: {_STEP if can_draw(sys.stdout) else ''}")
 
     @property
     def _is_left(self) -> bool:
