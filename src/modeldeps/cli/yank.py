@@ -15,13 +15,14 @@ examples:
   modeldeps yank digits 2.0.0 --from /srv/models --reason "trained on wrong labels"
   modeldeps yank digits 2.0.0 --from /srv/models --undo
 
-A yanked release stays where it is: installers take it only where it is pinned with ==.
+A yanked release stays where it is: installers take it only where it is pinned with ==, conda only by
+the address of its package.
 """
 
 
 def configure_parser(parser: argparse.ArgumentParser) -> None:
     """Take a release, the channel's folder, and why."""
-    parser.add_argument("name", metavar="NAME", help="the model")
+    parser.add_argument("name", metavar="NAME", help="the model, or a conda package that is no model's")
     parser.add_argument("version", metavar="VERSION", help="the release to withdraw")
     parser.add_argument(
         "--from", required=True, dest="channel", metavar="CHANNEL", help="folder of the channel"

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MAX_RECORD = 1 << 20
 """Bytes of what is kept about a package."""
 ENDING = ".conda"
+"""How a package's file name ends."""
+POINTER = "pointer_"
+"""How the build of a package begins that holds no payload."""
 _BYTES = ("md5", "sha256", "size", "timestamp")
 """What differs where the same package was made twice."""
 
@@ -63,6 +66,11 @@ class CondaRecord:
     def filename(self) -> str:
         """The package's file."""
         return f"{self.name}-{self.version}-{self.package['build']}{ENDING}"
+
+    @property
+    def is_pointer(self) -> bool:
+        """Whether it is the package that the wheel of its release makes, or one like it."""
+        return bool(self.model) and str(self.package["build"]).startswith(POINTER)
 
     @property
     def sha256(self) -> str:
@@ -253,7 +261,7 @@ def mend(channel: ChannelFolder, wheel: PointerWheel) -> None:
 def pointers(channel: ChannelFolder) -> set[str]:
     """Return NAME-VERSION of each release that has a pointer package."""
     names = (one.removesuffix(f"{ENDING}.json").rpartition("-") for one in _record_names(channel, ""))
-    return {start for start, _, build in names if build.startswith("pointer_")}
+    return {start for start, _, build in names if build.startswith(POINTER)}
 
 
 def refresh_conda(channel: ChannelFolder) -> None:

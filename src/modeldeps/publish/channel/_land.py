@@ -15,6 +15,7 @@ from modeldeps.files import flush_file, flush_folder, replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from mmap import mmap
     from pathlib import Path
 
     from modeldeps.progress import Reporter
@@ -40,7 +41,7 @@ class Landing:
                 if one.stat().st_mtime < oldest:
                     one.unlink(missing_ok=True)
 
-    def put(self, target: Path, data: bytes) -> bool:
+    def put(self, target: Path, data: bytes | mmap) -> bool:
         """Make a file say these bytes; False when it said so already. Raises OSError."""
         if _says(target, data):
             return False
@@ -51,7 +52,7 @@ class Landing:
         flush_folder(target.parent)
         return True
 
-    def claim(self, target: Path, data: bytes) -> bool:
+    def claim(self, target: Path, data: bytes | mmap) -> bool:
         """Make a file that must not be there yet; False when it is, whoever was first. Raises OSError."""
         if target.exists():
             return False
@@ -83,7 +84,7 @@ class Landing:
                 part.unlink(missing_ok=True)
 
 
-def _write(part: Path, data: bytes) -> None:
+def _write(part: Path, data: bytes | mmap) -> None:
     with part.open("xb") as out:
         out.write(data)
         out.flush()
@@ -103,7 +104,7 @@ def _copy(source: Path, part: Path, reporter: Reporter) -> str:
     return running.hexdigest()
 
 
-def _says(target: Path, data: bytes) -> bool:
+def _says(target: Path, data: bytes | mmap) -> bool:
     try:
         return target.stat().st_size == len(data) and target.read_bytes() == data
     except FileNotFoundError:

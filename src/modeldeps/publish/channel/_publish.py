@@ -20,6 +20,7 @@ from modeldeps.publish.channel._conda import (
     is_new,
     mend,
     package_file,
+    record_file,
 )
 from modeldeps.publish.channel._dist import Offered, read_dist
 from modeldeps.publish.channel._folder import ChannelFolder
@@ -88,6 +89,9 @@ def yank(channel: Path, name: str, version: str, *, reason: str, undo: bool = Fa
     """
     Withdraw a release (PEP 592): installers take it only where it is pinned. With `undo`, take that back.
 
+    A conda solver no longer sees it at all; a lock file still finds its packages. `name` is a model, or a
+    conda package that is no model's.
+
     Returns whether anything changed. Raises NotAChannelError, NotPublishedError, InvalidNameError,
     ChannelWriteError.
     """
@@ -104,15 +108,28 @@ def _mark(folder: ChannelFolder, model: str, version: str, reason: str) -> bool:
     with publisher_lock(folder.lock, Reporter()):
         record = folder.record(model, version) if version in folder.versions(model) else None
         if record is None:
-            raise _not_published(folder, model, version)
-        changed = folder.landing.put(folder.record_file(model, version), record.withdrawn(reason).dump())
-        refresh(folder, model, reporter=Reporter())
+            changed = _mark_alone(folder, model, version, reason)
+        else:
+            changed = folder.landing.put(folder.record_file(model, version), record.withdrawn(reason).dump())
+        refresh(folder, *([model] if record else []), reporter=Reporter())
     return changed
 
 
-def _not_published(folder: ChannelFolder, model: str, version: str) -> NotPublishedError:
+def _mark_alone(folder: ChannelFolder, name: str, version: str, reason: str) -> bool:
+    """Do so for a conda package that is no model's, all its builds."""
+    packages = [one for one in conda_records(folder) if not one.model and one.name == name]
+    found = [one for one in packages if one.version == version]
+    if not found:
+        raise _not_published(folder, name, version, [one.version for one in packages])
+    changed = [
+        folder.landing.put(record_file(folder, one.filename), one.withdrawn(reason).dump()) for one in found
+    ]
+    return any(changed)
+
+
+def _not_published(folder: ChannelFolder, model: str, version: str, packages: list[str]) -> NotPublishedError:
     """Say what is there, or which model was meant."""
-    there = folder.versions(model)
+    there = folder.versions(model) or packages
     near = [] if there else get_close_matches(model, folder.model_names(), n=1)
     return NotPublishedError(model, version, there, guess=near[0] if near else None)
 

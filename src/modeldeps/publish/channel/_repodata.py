@@ -8,7 +8,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from modeldeps.names import distribution_name
-from modeldeps.publish.conda._zstd import stored
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ PLATFORMS = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
 WHEEL_BUILD = "py3_none_any_0"
 """The build of a wheel; a wheel is no conda package, so that nothing gave it one."""
 _LEVEL = 19
+_BLOCK = 128 << 10
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ def repodata(listing: Sequence[Listed]) -> bytes:
     and `v3.whl` the pointer wheels, each beside a conda package of its version.
     """
     shown = [one for one in listing if not one.yanked]
-    wheels = {_wheel_key(one.release): _wheel(one.release, one.conda.package) for one in shown if one.release}
+    pointers = [one for one in shown if one.conda.is_pointer]
+    wheels = {
+        _wheel_key(one.release): _wheel(one.release, one.conda.package) for one in pointers if one.release
+    }
     return _render(
         "noarch",
         packages={one.conda.filename: dict(one.conda.package) for one in shown},
@@ -100,4 +103,13 @@ def compressed(data: bytes) -> bytes:
         except ImportError:
             continue
         return found
-    return stored(data)
+    return _raw_frame(data)
+
+
+def _raw_frame(data: bytes) -> bytes:
+    """Return a frame of raw blocks of at most 128 KiB, in a window of 1 MiB (RFC 8878, 3.1.1)."""
+    pieces = [data[start : start + _BLOCK] for start in range(0, len(data), _BLOCK)] or [b""]
+    heads = [len(one) << 3 for one in pieces]
+    heads[-1] |= 1
+    blocks = (head.to_bytes(3, "little") + one for head, one in zip(heads, pieces, strict=True))
+    return b"".join([b"\x28\xb5\x2f\xfd\x00\x50", *blocks])

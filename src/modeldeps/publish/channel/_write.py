@@ -13,7 +13,7 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from modeldeps.errors import CondaPackageError, InvalidFileError
+from modeldeps.errors import InvalidFileError
 from modeldeps.fetch.index import MAX_WHEEL, read_wheel
 from modeldeps.manifest import parse
 from modeldeps.names import distribution_name
@@ -22,7 +22,7 @@ from modeldeps.publish.channel._conda import derive, pointers, refresh_conda
 from modeldeps.publish.channel._record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from modeldeps.fetch.index import PointerWheel
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 def refresh(channel: ChannelFolder, *models: str, reporter: Reporter) -> None:
     """Bring the indexes and pages of models, then the channel's, to what the folder holds. Raises OSError."""
     for model in models:
-        refresh_project(channel, model, reporter=reporter)
-    catch_up(channel, reporter=reporter)
+        refresh_project(channel, model)
+    make_conda_packages(channel, told=models, reporter=reporter)
     refresh_conda(channel)
     refresh_root(channel)
 
 
-def refresh_project(channel: ChannelFolder, model: str, *, reporter: Reporter) -> None:
+def refresh_project(channel: ChannelFolder, model: str) -> None:
     """Complete releases whose publisher was killed, then write the model's index and pages."""
     while True:
         for version in channel.versions(model):
-            complete(channel, model, version, reporter=reporter)
+            complete(channel, model, version)
         if not (records := channel.records(model)):
             return
         for file, data in _project_files(channel, model, records):
@@ -89,49 +89,45 @@ def _listing(channel: ChannelFolder) -> dict[str, Record]:
     return {model: record for model, record in found.items() if record}
 
 
-def complete(channel: ChannelFolder, model: str, version: str, *, reporter: Reporter) -> None:
+def complete(channel: ChannelFolder, model: str, version: str) -> None:
     """Write what lies beside a release's wheel, the record last; at once where the record is there."""
     if channel.record_file(model, version).exists():
         return
     path = channel.wheel(model, version)
-    wheel, moment = read_pointer(path), _now()
+    wheel = read_pointer(path)
     channel.landing.put(path.with_name(path.name + ".metadata"), wheel.raw_metadata)
     channel.landing.put(channel.release(model, version) / "model.json", wheel.raw_manifest)
-    if f"{distribution_name(model)}-{version}" not in pointers(channel):
-        _derive(channel, wheel, moment, reporter)
-    channel.landing.claim(channel.record_file(model, version), Record.of(wheel, moment).dump())
+    channel.landing.claim(channel.record_file(model, version), Record.of(wheel, _now()).dump())
 
 
-def catch_up(channel: ChannelFolder, *, reporter: Reporter) -> None:
-    """Make the conda packages of releases that were published without one. Raises OSError."""
-    there = pointers(channel)
+def make_conda_packages(channel: ChannelFolder, *, told: Sequence[str], reporter: Reporter) -> None:
+    """
+    Make the conda package of each whole release that has none, old ones too. Raises OSError.
+
+    The reporter hears why one could not be made of the models in `told`, and of others only how many.
+    """
+    there, others = pointers(channel), 0
     for model in channel.model_names():
         for version in channel.versions(model):
             if f"{distribution_name(model)}-{version}" in there:
                 continue
-            if record := channel.record(model, version):
-                _derive_again(channel, record, reporter)
+            record = channel.record(model, version)
+            notes = _make_conda_package(channel, record) if record else []
+            others += bool(notes) and model not in told
+            for note in notes if model in told else ():
+                reporter.note(note)
+    if others:
+        reporter.note(f"{others} older releases have no conda package, or one that leaves something out")
 
 
-def _derive_again(channel: ChannelFolder, record: Record, reporter: Reporter) -> None:
-    """Make the conda package of an old release; a damaged wheel is no reason to stop others."""
+def _make_conda_package(channel: ChannelFolder, record: Record) -> list[str]:
+    """Make a release's package out of its wheel, and return what to tell; a wrong wheel stops nobody."""
     try:
         wheel = read_pointer(channel.wheel(record.name, record.version))
+        made = derive(channel, wheel, record.published)
     except InvalidFileError as error:
-        reporter.note(f"{record.name} {record.version} has no conda package: {error}")
-        return
-    _derive(channel, wheel, record.published, reporter)
-
-
-def _derive(channel: ChannelFolder, wheel: PointerWheel, published: str, reporter: Reporter) -> None:
-    """Make the conda package of a release; where conda can't say what it needs, it has none."""
-    try:
-        made = derive(channel, wheel, published)
-    except CondaPackageError as error:
-        reporter.note(f"{wheel.manifest.name} {wheel.manifest.version} has no conda package: {error}")
-        return
-    for note in made.notes:
-        reporter.note(f"{made.filename}: {note}")
+        return [f"{record.name} {record.version} has no conda package: {error}"]
+    return [f"{made.filename}: {note}" for note in made.notes]
 
 
 def read_pointer(path: Path) -> PointerWheel:
