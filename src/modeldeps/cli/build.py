@@ -30,6 +30,9 @@ def configure_parser(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", required=True, metavar="DIST", help="folder for the packages and the blobs"
     )
+    parser.add_argument(
+        "--bundled", action="store_true", help="make a conda package with the payload inside, too"
+    )
     parser.add_argument("--wheel", metavar="FILE", help="make only the conda package of this wheel")
 
 
@@ -37,7 +40,9 @@ def execute(args: argparse.Namespace) -> int:
     """Build, and say what was made."""
     if args.wheel is not None:
         return _build_conda(args)
-    found = build_release(Path(args.folder or "."), Path(args.output), reporter=reporter())
+    found = build_release(
+        Path(args.folder or "."), Path(args.output), reporter=reporter(), bundled=args.bundled
+    )
     manifest = found.manifest
     size = sum(blob.stat().st_size for blob in found.blobs)
     variants = ", ".join(f"{one.name} ({format_bytes(one.size)})" for one in manifest.variants)
@@ -47,6 +52,7 @@ def execute(args: argparse.Namespace) -> int:
         ("runtime", manifest.runtime_floor and f"onnxruntime{manifest.runtime_floor}"),
         ("wheel", _file(found.wheel)),
         ("conda", found.conda and _file(found.conda)),
+        ("bundled", found.bundled and _file(found.bundled)),
         ("blobs", f"{len(found.blobs)}, {format_bytes(size)}"),
     ]
     write("\n".join(facts(pairs)))
@@ -54,11 +60,13 @@ def execute(args: argparse.Namespace) -> int:
 
 
 def _build_conda(args: argparse.Namespace) -> int:
-    """Make the conda package of a wheel. Raises UsageError where a project is named too."""
+    """Make the conda package of a wheel. Raises UsageError where more is asked for."""
     from modeldeps.publish.conda import write_package  # noqa: PLC0415 - at first use
 
-    if args.folder is not None:
-        raise UsageError("build takes a project or --wheel, not both", hint="modeldeps build --help")
+    if args.folder is not None or args.bundled:
+        raise UsageError(
+            "--wheel goes neither with a project nor with --bundled", hint="modeldeps build --help"
+        )
     wheel = Path(args.wheel)
     if not wheel.is_file():
         raise UsageError("that is no wheel", ("expected", "a .whl file"), ("found", args.wheel))

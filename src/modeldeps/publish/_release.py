@@ -23,7 +23,7 @@ from modeldeps.publish._payload import READERS, Payload, payload
 from modeldeps.publish._project import FORMATS, ExamplePlan, ModelProject, VariantPlan, read_project
 from modeldeps.publish._refuse import refuse_code
 from modeldeps.publish._wheel import Words, dist_info, dist_info_name, wheel_bytes, wheel_file_name
-from modeldeps.publish.conda import write_package_if_possible
+from modeldeps.publish.conda import moment, write_bundled, write_package_if_possible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,8 @@ LICENSE_PATTERNS = ("LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*")
 """Licence files where a project names none, as build backends have it (PEP 639)."""
 
 
+BLOBS = "blobs/sha256"
+"""Where the blobs lie in what is built, as in a channel."""
 MUCH = 32 << 20
 """Bytes that plain Python cuts by content in two seconds."""
 
@@ -52,6 +54,8 @@ class Release:
     """What the wheel says."""
     conda: Path | None = None
     """The conda package beside the wheel; None where conda has no words for what the wheel asks for."""
+    bundled: Path | None = None
+    """The bundled build, a conda package with the payload inside; None where it was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,13 @@ class Assembly:
     """Where the bytes of each blob are, by digest."""
 
 
-def build_release(project_dir: Path, output: Path, *, reporter: Reporter | None = None) -> Release:
+def build_release(
+    project_dir: Path, output: Path, *, reporter: Reporter | None = None, bundled: bool = False
+) -> Release:
     """
     Build a model project: `OUTPUT/NAME.whl`, `OUTPUT/NAME.conda` and `OUTPUT/blobs/sha256/ab/DIGEST`.
+
+    With `bundled` also the conda package that has the blobs inside.
 
     Raises the project's errors about what its files say, and OSError.
     """
@@ -75,7 +83,8 @@ def build_release(project_dir: Path, output: Path, *, reporter: Reporter | None 
     blobs = tuple(_land(digest, content, output) for digest, content in sorted(found.contents.items()))
     wheel = write_wheel(found, output)
     conda = write_package_if_possible(wheel, output, reporter=teller)
-    return Release(wheel, blobs, found.manifest, conda)
+    inside = write_bundled(wheel, output / BLOBS, output, timestamp=moment()) if bundled else None
+    return Release(wheel, blobs, found.manifest, conda, inside)
 
 
 def build_requirements(project_dir: Path) -> list[str]:
@@ -274,7 +283,7 @@ def read_words(project: ModelProject) -> Words:
 
 def _land(digest: str, content: Path | bytes, output: Path) -> Path:
     """Put one blob where a channel has it; nothing has its name before its digest was proved."""
-    target = output / "blobs" / "sha256" / digest[:2] / digest
+    target = output / BLOBS / digest[:2] / digest
     if target.is_file() and sha256_file(target) == digest:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from modeldeps.fetch.index._channel import Channel
 from modeldeps.fetch.index._metadata import CoreMetadata
 from modeldeps.fetch.index._page import IndexRelease
-from modeldeps.fetch.index._wheel import MAX_WHEEL, PointerWheel, read_wheel, wheel_files, zip_members
+from modeldeps.fetch.index._wheel import MAX_WHEEL, PointerWheel, read_wheel, wheel_files, zip_entries
 
 __all__ = [
     "MAX_WHEEL",
@@ -15,5 +15,5 @@ __all__ = [
     "PointerWheel",
     "read_wheel",
     "wheel_files",
-    "zip_members",
+    "zip_entries",
 ]

@@ -8,6 +8,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from modeldeps.names import check_publishable, distribution_name, wheel_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from mmap import mmap
 
 MAX_WHEEL = 32 << 20
 """Bytes of a pointer wheel, packed or unpacked; a manifest alone may have 16 MiB."""
@@ -130,15 +132,36 @@ def zip_members(data: bytes, problems: list[Problem], *, limit: int) -> dict[str
 
     What is wrong with its entries goes to `problems`. Raises ValueError for what is no such archive.
     """
+    entries = zip_entries(data, problems, limit=limit)
+    if problems:
+        return {}
+    with _as_archive(), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return dict(_read_all(archive, entries))
+
+
+def zip_entries(data: bytes | mmap, problems: list[Problem], *, limit: int) -> list[zipfile.ZipInfo]:
+    """
+    Return the entries of a zip archive, and read none of them; so large a one may be mapped.
+
+    What is wrong goes to `problems`. Raises ValueError for what is no such archive.
+    """
     if len(data) > limit:
         raise ValueError(f"expected at most {limit} bytes, found {len(data)}")
-    try:
+    with _as_archive():
         end = _directory_start(data)
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        source = io.BytesIO(data) if isinstance(data, bytes) else data
+        with zipfile.ZipFile(source) as archive:  # type: ignore[arg-type] # it reads, seeks and tells
             entries = archive.infolist()
-            problems += _check_entries(entries, limit)
-            problems += _check_layout(data, entries, end)
-            return {} if problems else dict(_read_all(archive, entries))
+        problems += _check_entries(entries, limit)
+        problems += _check_layout(data, entries, end)
+    return entries
+
+
+@contextmanager
+def _as_archive() -> Iterator[None]:
+    """Turn what zipfile raises on hostile bytes into a ValueError."""
+    try:
+        yield
     except (
         zipfile.BadZipFile,
         NotImplementedError,
@@ -151,7 +174,7 @@ def zip_members(data: bytes, problems: list[Problem], *, limit: int) -> dict[str
         raise ValueError(f"expected a zip archive: {error}") from None
 
 
-def _directory_start(data: bytes) -> int:
+def _directory_start(data: bytes | mmap) -> int:
     """
     Return where the archive's directory begins; the end record must be the last 22 bytes (APPNOTE 4.3.16).
 
@@ -199,7 +222,7 @@ def _wrong_entry(one: zipfile.ZipInfo, seen: set[str]) -> str | None:
     return None
 
 
-def _check_layout(data: bytes, entries: list[zipfile.ZipInfo], end: int) -> Iterator[Problem]:
+def _check_layout(data: bytes | mmap, entries: list[zipfile.ZipInfo], end: int) -> Iterator[Problem]:
     """
     Say where a reader of the local headers would see another archive than a reader of the directory.
 

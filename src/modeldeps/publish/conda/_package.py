@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from modeldeps.digest import record_digest, sha256_bytes
 from modeldeps.errors import CondaPackageError, InvalidNameError, Problem
 from modeldeps.fetch.index import CoreMetadata, read_wheel, wheel_files
 from modeldeps.names import normalize
-from modeldeps.publish.conda._archive import archive_bytes
+from modeldeps.publish.conda._archive import FileContent, digest_and_size, write_archive
 from modeldeps.publish.conda._requirements import conda_dependency, match_spec
 from modeldeps.publish.conda._words import about, entry_points, license_expression
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from mmap import mmap
 
 POINTER = ("pointer_1", 1)
 """Build string and number of a pointer package; a higher number than a bundled build's is preferred."""
@@ -34,8 +36,8 @@ class CondaPackage:
 
     filename: str
     """`modeldeps-digits-2.1.0-pointer_1.conda`."""
-    data: bytes
-    """The whole file."""
+    data: bytes | mmap
+    """The whole file; a large one is mapped."""
     record: dict[str, object]
     """
     Its entry of repodata.json (CEP 16): name, version, build, build_number, depends, constrains, license,
@@ -47,6 +49,32 @@ class CondaPackage:
     """What the publisher should know of it: requirements that were left out or lost a part."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A package before it is written."""
+
+    index: dict[str, object]
+    """index.json."""
+    files: dict[str, bytes | FileContent]
+    """The files of an environment by their paths."""
+    contents: Mapping[str, bytes]
+    """The files of the `.dist-info` by their paths in it."""
+    notes: tuple[str, ...]
+    """What the publisher should know."""
+
+    @property
+    def stem(self) -> str:
+        """The package's file name without `.conda`."""
+        return "-".join(str(self.index[key]) for key in ("name", "version", "build"))
+
+    def write(self, target: IO[bytes]) -> None:
+        """Write the package. Raises FileChangedError, OSError."""
+        stamp = self.index["timestamp"]
+        seconds = stamp // 1000 if isinstance(stamp, int) else 0
+        info = info_files(self.index, self.files, self.contents)
+        write_archive(target, self.stem, self.files, info, seconds=seconds)
+
+
 def conda_package(wheel: bytes, filename: str, *, timestamp: int) -> CondaPackage:
     """
     Make the conda package of a pure Python wheel; `timestamp` is in milliseconds since 1970.
@@ -54,49 +82,46 @@ def conda_package(wheel: bytes, filename: str, *, timestamp: int) -> CondaPackag
     The same wheel and timestamp give the same bytes. Raises PointerWheelError, ManifestError and
     CondaPackageError about what the wheel says.
     """
-    members = wheel_files(wheel, filename)
-    folder = next(name.split("/")[0] for name in members if name.endswith(".dist-info/METADATA"))
-    raw = members.get(f"{folder}/model.json")
-    if raw is not None:
-        read_wheel(wheel, filename)
-    problems: list[Problem] = []
-    metadata = CoreMetadata.parse(members[f"{folder}/METADATA"], problems)
-    problems += _no_place(members, folder)
-    if problems:
-        raise CondaPackageError(filename, problems)
-    index, notes = _index(metadata, members[f"{folder}/METADATA"], filename, pointer=raw is not None)
-    index["timestamp"] = timestamp
-    return pack(index, _site_packages(members, folder), folder, notes=notes)
-
-
-def pack(
-    index: dict[str, object], files: Mapping[str, bytes], folder: str, *, notes: tuple[str, ...] = ()
-) -> CondaPackage:
-    """Write the package around files by their paths in an environment; `folder` is the .dist-info's name."""
-    info_folder = f"site-packages/{folder}/"
-    contents = {
-        path.removeprefix(info_folder): data for path, data in files.items() if path.startswith(info_folder)
-    }
-    stem = f"{index['name']}-{index['version']}-{index['build']}"
-    info = _info(index, files, contents)
-    timestamp = index["timestamp"]
-    seconds = timestamp // 1000 if isinstance(timestamp, int) else 0
-    data = archive_bytes(stem, files, info, seconds=seconds)
+    plan = plan_package(wheel, filename, timestamp=timestamp)
+    target = io.BytesIO()
+    plan.write(target)
+    data = target.getvalue()
     return CondaPackage(
-        filename=f"{stem}.conda",
+        filename=f"{plan.stem}.conda",
         data=data,
-        record=repodata_record(index, data),
-        manifest=contents.get("model.json"),
-        notes=notes,
+        record=repodata_record(plan.index, data),
+        manifest=plan.contents.get("model.json"),
+        notes=plan.notes,
     )
 
 
-def repodata_record(index: Mapping[str, object], data: bytes) -> dict[str, object]:
+def plan_package(wheel: bytes, filename: str, *, timestamp: int) -> Plan:
+    """Check a wheel and plan its package. Raises as `conda_package` does."""
+    members = wheel_files(wheel, filename)
+    folder = next(name.split("/")[0] for name in members if name.endswith(".dist-info/METADATA"))
+    contents = {
+        name.removeprefix(f"{folder}/"): data
+        for name, data in members.items()
+        if name.startswith(f"{folder}/")
+    }
+    if "model.json" in contents:
+        read_wheel(wheel, filename)
+    problems: list[Problem] = []
+    metadata = CoreMetadata.parse(contents["METADATA"], problems)
+    problems += _no_place(members, folder)
+    if problems:
+        raise CondaPackageError(filename, problems)
+    index, notes = _index(metadata, contents["METADATA"], filename, pointer="model.json" in contents)
+    index["timestamp"] = timestamp
+    return Plan(index, {**_site_packages(members, folder)}, contents, notes)
+
+
+def repodata_record(index: Mapping[str, object], data: bytes | mmap) -> dict[str, object]:
     """Return the entry of repodata.json for a package with this index.json and these bytes."""
     keys = ("build", "build_number", "constrains", "depends", "license", "name", "noarch", "subdir")
     record = {key: index[key] for key in (*keys, "timestamp", "version") if key in index}
     record["md5"] = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    return {**record, "sha256": sha256_bytes(data), "size": len(data)}
+    return {**record, "sha256": sha256_bytes(memoryview(data)), "size": len(data)}
 
 
 def _no_place(members: Mapping[str, bytes], folder: str) -> list[Problem]:
@@ -185,19 +210,14 @@ def _line(name: str, data: bytes) -> str:
     return f"{quoted},{record_digest(data)},{len(data)}"
 
 
-def _info(
-    index: Mapping[str, object], files: Mapping[str, bytes], contents: Mapping[str, bytes]
+def info_files(
+    index: Mapping[str, object], files: Mapping[str, bytes | FileContent], contents: Mapping[str, bytes]
 ) -> dict[str, bytes]:
-    """Return the files of `info/`."""
-    paths = [
-        {
-            "_path": path,
-            "path_type": "hardlink",
-            "sha256": sha256_bytes(data),
-            "size_in_bytes": len(data),
-        }
-        for path, data in sorted(files.items())
-    ]
+    """Return the files of `info/`; `contents` are those of the `.dist-info`."""
+    paths = []
+    for path, content in sorted(files.items()):
+        digest, size = digest_and_size(content)
+        paths.append({"_path": path, "path_type": "hardlink", "sha256": digest, "size_in_bytes": size})
     link: dict[str, object] = {"noarch": {"type": "python"}, "package_metadata_version": 1}
     if points := entry_points(contents.get("entry_points.txt", b"")):
         link["noarch"] = {"type": "python", "entry_points": points}

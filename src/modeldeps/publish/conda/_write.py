@@ -33,7 +33,7 @@ def write_package(wheel: Path, output: Path, *, reporter: Reporter) -> Path:
     output.mkdir(parents=True, exist_ok=True)
     target = output / made.filename
     if not _is_same(target, data, wheel.name):
-        write_atomically(target, made.data, durable=False)
+        write_atomically(target, bytes(made.data), durable=False)
     return target
 
 
