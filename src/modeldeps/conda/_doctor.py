@@ -91,10 +91,12 @@ def _fetch(prefix: Path) -> None:
 
 def _examine(prefix: Path) -> Examined:
     from modeldeps.conda._examine import examine
+    from modeldeps.conda._prefix import site_folders
+    from modeldeps.conda._sync import ways_of
     from modeldeps.config import settings
     from modeldeps.store import Store
 
-    return examine(prefix, Store.open(settings()))
+    return examine(prefix, Store.open(settings()), ways_of(prefix, site_folders(prefix)).taken)
 
 
 def _list(faults: Sequence[Fault]) -> None:

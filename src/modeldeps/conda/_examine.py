@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from modeldeps import environment
 from modeldeps._frozen import dataclass
 from modeldeps.conda._prefix import looking_in, pointer_packages
-from modeldeps.conda._sync import ways_of
 from modeldeps.errors import ManifestError
 from modeldeps.manifest import MAX_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from modeldeps.conda._prefix import PointerPackage
@@ -58,18 +58,17 @@ class Examined:
     """What is wrong."""
 
 
-def examine(prefix: Path, store: Store) -> Examined:
+def examine(prefix: Path, store: Store, taken: Callable[[Manifest], Sequence[Variant]]) -> Examined:
     """
     Look at the manifest of every model of an environment, and hash the bytes that it needs.
 
-    Bytes that are wrong are used by nobody from now on. Raises ConfigError and UnknownProviderError, and
-    StoreError where the store can't be looked at.
+    `taken` tells the variants that `load()` would take there. Bytes that are wrong are used by nobody from
+    now on. Raises what `taken` raises, and StoreError where the store can't be looked at.
     """
     wrong = [fault for one in pointer_packages(prefix) if (fault := _manifest_fault(one))]
     files = {one.package.file for one in wrong if one.package}
     models: list[Chosen] = []
     with looking_in(prefix) as folders:
-        taken = ways_of(prefix, folders).taken
         for pointer in environment.pointers(folders):
             if pointer.file in files:
                 continue
@@ -98,6 +97,8 @@ def _manifest_fault(package: PointerPackage) -> Fault | None:
 
 def _payload_faults(models: list[Chosen], store: Store) -> list[Fault]:
     """Hash the bytes of the chosen variants; what was never fetched is missing."""
+    from modeldeps.store import Verdict
+
     if not models:
         return []
     verified = _verify(models, store)
@@ -107,13 +108,11 @@ def _payload_faults(models: list[Chosen], store: Store) -> list[Fault]:
         for variant in one.variants
         for file in one.manifest.payload(variant)
     }
-    from modeldeps.store import Verdict
-
     found = []
     for one in verified.findings:
         model, path = labels.get(one.item.digest, ("", str(one.item.path)))
         if one.verdict is not Verdict.PROVED:
-            what = MISSING if one.verdict is Verdict.MISSING else one.reason or ALTERED
+            what = MISSING if one.verdict is Verdict.MISSING else f"{ALTERED} ({one.reason})"
             found.append(Fault(model, f"{path} {what}, in {one.item.path}"))
     return list(dict.fromkeys(found))
 

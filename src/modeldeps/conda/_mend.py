@@ -62,11 +62,13 @@ def _archives(package: PointerPackage, folder: Path) -> Iterator[Path]:
 
 def _download(package: PointerPackage, folder: Path) -> Path | None:
     """Download a package in conda's own way; None where it may not. Raises ManifestLostError."""
+    if not package.url:
+        return None
     from conda.base.context import context
     from conda.exceptions import CondaError
     from conda.gateways.connection.download import download
 
-    if not package.url or (context.offline and not package.url.startswith("file:")):
+    if context.offline and not package.url.startswith("file:"):
         return None
     target = folder / package.url.rsplit("/", 1)[1]
     try:
