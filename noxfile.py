@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import nox
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -33,6 +35,14 @@ def disks(session: nox.Session) -> None:
     session.install(".[test]")
     files = [f"tests/fetch/test_{name}.py" for name in names]
     session.run("pytest", "-n0", "-s", "--timeout=3600", *files, *session.posargs, env={"EVERY_POINT": "1"})
+
+
+@nox.session
+def conda(session: nox.Session) -> None:
+    if "MODELDEPS_CONDA" not in os.environ:
+        session.error("name condas that have modeldeps, as MODELDEPS_CONDA=/opt/conda/bin/conda")
+    session.install(".[test]")
+    session.run("pytest", "-m", "conda", "tests/hosts", *session.posargs)
 
 
 @nox.session

@@ -45,7 +45,9 @@ def any_conda(request: pytest.FixtureRequest, models: Path, others: Path, tmp_pa
     program, solver = request.param
     if solver == "rattler" and not has_rattler(program):
         pytest.skip("this conda has no rattler solver")
-    assert has_module(program, "modeldeps"), f"install modeldeps with {program.parent}/python -m pip"
+    assert has_module(program, "modeldeps.integrations.conda"), (
+        f"install modeldeps with {program.parent}/python -m pip"
+    )
     return Conda(program, solver, tmp_path / "conda", (models.as_uri(), others.as_uri()))
 
 
