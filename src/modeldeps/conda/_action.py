@@ -68,11 +68,16 @@ class FetchModels(Action):  # type: ignore[misc] # conda has no types here
 
     def _bring(self, heading: str) -> None:
         """Fetch. Raises what a fetch raises."""
-        from modeldeps.conda._fetch import bring, models_of
+        from conda.base.context import context
+
+        from modeldeps.conda._channels import channels_of
+        from modeldeps.conda._fetch import Target, bring, models_of
 
         short = (self.transaction_context or {}).get("target_site_packages_short_path") or ""
         if found := models_of(self.link_precs or (), short):
-            bring(found, prefix=Path(str(self.target_prefix)), short=short, heading=heading)
+            target = Target(Path(str(self.target_prefix), short), context)
+            shown = channels_of([record for record, _ in found.models])
+            bring(found, target, shown=shown, heading=heading)
 
 
 def _is_unchecked() -> bool:

@@ -13,7 +13,7 @@ from modeldeps.environment import FILE, Pointer, pointers
 from modeldeps.runtime import Fails, Machine, Runtime, Works, installed, lacks_cuda, select
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.runtime import Fact
@@ -35,16 +35,28 @@ class Linked:
     """Site folders in the package cache that have an ONNX Runtime."""
 
 
-def models_of(records: Iterable[Any], short: str = "") -> Linked | None:
+@dataclass(frozen=True)
+class Target:
+    """The environment that a transaction changes."""
+
+    site: Path
+    """Its site-packages, there or not yet."""
+    context: Any
+    """conda's context: what the user set and said."""
+
+
+def models_of(
+    records: Iterable[Any], short: str = "", *, folder_of: Callable[[Any], Path] | None = None
+) -> Linked | None:
     """
     Return the models among records that are about to be linked; None where there are none.
 
-    Each record's package is extracted; `short` is where the environment's site-packages are below its
-    prefix. A model is known by the `model.json` of its `.dist-info` folder, whatever the package's name.
+    Each record's package is extracted, in the folder that `folder_of` tells; `short` is where the
+    environment's site-packages are below its prefix. A model is known by the `model.json` of its `.dist-info` folder, whatever the package's name.
     """
     found, runtimes = [], []
     for record in records:
-        folder = extracted(record)
+        folder = (folder_of or extracted)(record)
         for site in _sites(folder, short):
             found += [(record, one) for one in _pointers(site)]
             if (site / _OURS).is_file():
@@ -52,11 +64,13 @@ def models_of(records: Iterable[Any], short: str = "") -> Linked | None:
     return Linked(tuple(found), tuple(runtimes)) if found else None
 
 
-def bring(linked: Linked, *, prefix: Path, short: str, heading: str) -> None:
-    """Fetch what the store lacks of models, and note that a prefix uses them. Raises ModelDepsError."""
-    from conda.base.context import context
+def bring(linked: Linked, target: Target, *, shown: Mapping[str, str], heading: str) -> None:
+    """
+    Fetch what the store lacks of models, and note that an environment uses them.
 
-    from modeldeps.conda._channels import channels_of
+    `shown` are the bases of conda's channels, as `channels_of` gives them; `heading` is what conda says
+    that it does. Raises ModelDepsError.
+    """
     from modeldeps.conda._session import opener_for
     from modeldeps.conda._words import reporter_for
     from modeldeps.store import Store
@@ -64,48 +78,47 @@ def bring(linked: Linked, *, prefix: Path, short: str, heading: str) -> None:
 
     chosen = settings()
     store = Store.open(chosen)
-    taken = taken_in(prefix, short, linked.runtimes)
+    taken = taken_in(target, linked.runtimes)
     for _, pointer in linked.models:
         manifest = pointer.manifest()
         for variant in taken(manifest):
-            store.note_use(manifest, variant, by=prefix / short / pointer.location.name)
-    shown = channels_of([record for record, _ in linked.models])
+            store.note_use(manifest, variant, by=target.site / pointer.location.name)
     sync(
         [pointer for _, pointer in linked.models],
         taken,
         store=store,
         channels=tuple(dict.fromkeys((*shown, *chosen.channels))),
-        reporter=reporter_for(context, heading),
-        offline=bool(context.offline) or chosen.offline,
-        opener=opener_for(context, shown, (*chosen.mirrors, *chosen.channels)),
+        reporter=reporter_for(target.context, heading),
+        offline=bool(target.context.offline) or chosen.offline,
+        opener=opener_for(target.context, shown, (*chosen.mirrors, *chosen.channels)),
     )
 
 
-def taken_in(prefix: Path, short: str, runtimes: Sequence[str] = ()) -> Select:
+def taken_in(target: Target, runtimes: Sequence[str] = ()) -> Select:
     """
     Return what tells the variants that `load()` would take in an environment; never none.
 
     Its ONNX Runtime is looked for in `runtimes`, site folders that it will have, then in the prefix.
     What is returned raises UnknownProviderError.
     """
-    found = machine_of([*runtimes, *([str(prefix / short)] if short else [])])
+    found = machine_of([*runtimes, str(target.site)], target.context)
     return lambda manifest: select(manifest, on=found)
 
 
-def machine_of(paths: Sequence[str]) -> Machine:
+def machine_of(paths: Sequence[str], context: Any = None) -> Machine:
     """Return the facts for an environment with these site folders, as far as conda knows them."""
+    if context is None:
+        from conda.base.context import context
     runtime = installed(paths)
     if not isinstance(runtime, Runtime):
         return Machine(runtime)
     facts: dict[str, Fact] = {"cpu": Works(str(runtime))}
-    facts["cuda"] = lacks_cuda(runtime) or _cuda(runtime)
+    facts["cuda"] = lacks_cuda(runtime) or _cuda(runtime, context)
     return Machine(runtime, facts)
 
 
-def _cuda(runtime: Runtime) -> Fact:
+def _cuda(runtime: Runtime, context: Any) -> Fact:
     """Tell what conda's `__cuda` says: it is what the solver chose by, and may be set for another machine."""
-    from conda.base.context import context
-
     records = context.plugin_manager.get_virtual_package_records()
     version = next((str(one.version) for one in records if one.name == "__cuda"), "")
     if not version:
@@ -141,9 +154,3 @@ def _is_plain(file: Path) -> bool:
         return stat.S_ISDIR(os.lstat(file.parent).st_mode) and stat.S_ISREG(os.lstat(file).st_mode)
     except OSError:
         return False
-
-
-def site_of(prefix: Path) -> str:
-    """Return where the site-packages of a prefix are below it; nothing where it has no Python."""
-    found = sorted(prefix.glob("lib/python3*/site-packages")) or sorted(prefix.glob("Lib/site-packages"))
-    return str(found[-1].relative_to(prefix)) if found else ""

@@ -12,7 +12,7 @@ from modeldeps.progress import format_bytes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from modeldeps.conda._fetch import Linked
+    from modeldeps.conda._fetch import Linked, Target
     from modeldeps.store import Store
 
 RUNTIME = "modeldeps"
@@ -53,21 +53,23 @@ def may_point(record: Any) -> bool:
 def _lines(records: Sequence[Any], context: Any) -> Iterator[str]:
     from conda.core.package_cache_data import ProgressiveFetchExtract
 
-    from modeldeps.conda._fetch import models_of
+    from modeldeps.conda._fetch import Target, models_of
+    from modeldeps.conda._prefix import site_folders
 
     if not context.dry_run and not context.offline:
         ProgressiveFetchExtract(records).execute()
     if found := models_of(records):
-        yield from lines_of(found, Path(str(context.target_prefix)))
+        sites = site_folders(Path(str(context.target_prefix)))
+        yield from lines_of(found, Target(Path(next(iter(sites), context.target_prefix)), context))
 
 
-def lines_of(linked: Linked, prefix: Path) -> Iterator[str]:
+def lines_of(linked: Linked, target: Target) -> Iterator[str]:
     """Yield a line for each model that is about to be linked, and one for what must come in all."""
-    from modeldeps.conda._fetch import site_of, taken_in
+    from modeldeps.conda._fetch import taken_in
     from modeldeps.config import settings
     from modeldeps.store import Store
 
-    taken, store, missing = taken_in(prefix, site_of(prefix), linked.runtimes), Store.open(settings()), 0
+    taken, store, missing = taken_in(target, linked.runtimes), Store.open(settings()), 0
     for _, pointer in linked.models:
         manifest = pointer.manifest()
         for variant in taken(manifest):

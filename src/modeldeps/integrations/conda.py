@@ -42,7 +42,8 @@ def conda_post_solves() -> Iterator[Any]:
 
         announce_sizes(link)
 
-    yield from _made("CondaPostSolve", name="modeldeps-sizes", action=announce)
+    if hasattr(types, "CondaPreTransactionAction"):  # else nothing comes
+        yield from _made("CondaPostSolve", name="modeldeps-sizes", action=announce)
 
 
 @hookimpl
