@@ -42,7 +42,7 @@ def ways_of(prefix: Path, folders: Sequence[str]) -> Ways:
     from modeldeps.runtime import select
 
     chosen = settings()
-    machine = machine_of(folders)
+    machine = machine_of(folders, context)
     shown = channels_of(one for one in pointer_packages(prefix) if one.channel)
     return Ways(
         taken=lambda manifest: select(manifest, on=machine),
