@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 FILE = "model.json"
 """The file of a `.dist-info` folder that makes a distribution a pointer package."""
 
+CARRIED = "blobs"
+"""The folder beside `model.json` in which a pointer package may carry its payload, as `sha256/ab/DIGEST`."""
+
 _SUFFIX = ".dist-info"
 _START = PREFIX.rstrip("-")
 _searched: tuple[str, ...] | None = None
@@ -42,6 +45,11 @@ class Pointer:
     def file(self) -> Path:
         """Where `model.json` lies."""
         return self.location / FILE
+
+    @property
+    def carried(self) -> Path:
+        """Where the payload lies if the package carries it, as a bundled build of conda does."""
+        return self.location / CARRIED
 
     def manifest(self) -> Manifest:
         """Read `model.json`. Raises ManifestError: it can't be read, is broken, or is another release's."""
@@ -88,7 +96,7 @@ def search(paths: Sequence[str] | None) -> tuple[str, ...] | None:
     None is `sys.path`. A program that works for the environment of another interpreter, as conda does,
     thereby asks all of modeldeps about that one, and imports nothing from it.
     """
-    global _searched  # noqa: PLW0603 - as sys.path, this belongs to the process
+    global _searched
     before, _searched = _searched, None if paths is None else tuple(paths)
     return before
 

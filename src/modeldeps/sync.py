@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Protocol
 
 from modeldeps._frozen import dataclass
@@ -62,14 +63,16 @@ def ensure(  # noqa: PLR0913 - each has its name
     channels: Sequence[str],
     reporter: Reporter,
     offline: bool,
+    carried: Path | None = None,
 ) -> Ensured:
     """
     Make sure of the files of one variant, and return their folder.
 
-    Where the folder is right already this costs one `stat` a file. Raises what `fetch` and
+    Where the folder is right already this costs one `stat` a file. `carried` is the folder of the payload
+    that the package itself may have. Raises what `fetch` and
     `Store.materialise` raise.
     """
-    one = _Need(manifest, variant)
+    one = _Need(manifest, variant, carried)
     if found := one.here(store):
         return Ensured(found, 0)
     return _bring([one], store, channels, reporter, offline=offline)[0]
@@ -92,8 +95,10 @@ def sync(  # noqa: PLR0913 - each has its name
     `opener` gives the transport of a URL, where the usual one won't do. Raises ManifestError and what
     `ensure` raises.
     """
-    manifests = [one.manifest() for one in pointers]
-    needs = [_Need(manifest, variant) for manifest in manifests for variant in select(manifest)]
+    manifests = [(one.manifest(), getattr(one, "carried", None)) for one in pointers]
+    needs = [
+        _Need(manifest, variant, carried) for manifest, carried in manifests for variant in select(manifest)
+    ]
     found = {one: one.here(store) for one in needs}
     lacking = [one for one in needs if found[one] is None]
     came = _bring(lacking, store, channels, reporter, offline=offline, opener=opener)
@@ -104,7 +109,8 @@ def sync(  # noqa: PLR0913 - each has its name
 class _Need:
     """One variant of a model that is to be here."""
 
-    def __init__(self, manifest: Manifest, variant: Variant) -> None:
+    def __init__(self, manifest: Manifest, variant: Variant, carried: Path | None) -> None:
+        self.carried = carried
         self.files = manifest.payload(variant)
         self.named = {"name": manifest.name, "version": manifest.version, "variant": variant.name}
         self.label = f"{manifest.name} {manifest.version} {variant.name}"
@@ -112,6 +118,12 @@ class _Need:
     def here(self, store: Store) -> Path | None:
         """Return its folder where that is right already."""
         return store.materialised(self.files, **self.named)
+
+    def take_carried(self, store: Store) -> None:
+        """Let the store have what the package carries of the files that it lacks."""
+        if self.carried is not None and os.path.isdir(self.carried):  # noqa: PTH112 - Path's may raise
+            for file in self.files:
+                store.find(file) or store.adopt_carried(file, self.carried)
 
     def synced(self, one: Ensured) -> Synced:
         """Say what was done."""
@@ -133,6 +145,8 @@ def _bring(  # noqa: PLR0913 - each has its name
         return []
     from modeldeps.fetch import fetch, transport  # noqa: PLC0415 - most often everything is here
 
+    for one in needs:
+        one.take_carried(store)
     models = {file.sha256: one.label for one in reversed(needs) for file in one.files}
     fetched = fetch(
         [file for one in needs for file in one.files],

@@ -150,6 +150,7 @@ def _ensure(release: _Release, variant: Variant, found: Settings) -> Path:
         channels=found.channels,
         reporter=default_reporter(),
         offline=found.offline,
+        carried=release.pointer.carried,
     )
     for error in ensured.wrong:
         import warnings  # noqa: PLC0415 - almost never

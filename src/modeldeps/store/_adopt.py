@@ -21,7 +21,7 @@ from modeldeps.digest import BLOCK, new_hash, sha256_stream
 from modeldeps.files import flush_file, flush_folder, make_folder, replace
 from modeldeps.store import _known, _lock, _mounts, _trust
 from modeldeps.store._clone import clone
-from modeldeps.store._elsewhere import candidates
+from modeldeps.store._elsewhere import candidates, carried_by
 from modeldeps.store._share import is_private, may_link
 
 if TYPE_CHECKING:
@@ -59,13 +59,16 @@ class Taken:
     """How the bytes came."""
 
 
-def adopt_known(layout: Layout, file: File, *, stamps: _trust.Stamps) -> Path | None:
+def adopt_known(
+    layout: Layout, file: File, *, stamps: _trust.Stamps, carried: Path | None = None
+) -> Path | None:
     """
     Return a blob made out of a file that another tool keeps under its digest, or None.
 
-    None too while another process is at this blob. Raises OSError where the store can't be written.
+    With `carried`, the folder of a package's own payload, only that is looked at. None too while another
+    process is at this blob. Raises OSError where the store can't be written.
     """
-    found = list(candidates(file))
+    found = list(candidates(file) if carried is None else carried_by(carried, file))
     if not found:
         return None
     layout.prepare()

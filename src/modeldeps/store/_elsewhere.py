@@ -38,6 +38,12 @@ def candidates(file: File, environ: Mapping[str, str] | None = None) -> Iterator
             yield found
 
 
+def carried_by(folder: Path, file: File) -> Iterator[Path]:
+    """Yield what a folder with `sha256/ab/DIGEST` has under a file's digest, if it has its size."""
+    if found := _named(f"{folder}{os.sep}sha256{os.sep}{file.sha256[:2]}", file.sha256, file.size):
+        yield found
+
+
 def _named(folder: str, name: str, size: int) -> Path | None:
     path = f"{folder}{os.sep}{name}"
     try:

@@ -248,12 +248,21 @@ class Store(Keeping):
         Nothing is looked at unless the store looks `elsewhere`. None too while another process is at
         this blob. Raises StoreFullError and StoreReadOnlyError.
         """
-        if not self.elsewhere:
-            return None
+        return self._adopt(file, None) if self.elsewhere else None
+
+    def adopt_carried(self, file: File, folder: Path) -> Path | None:
+        """
+        Return a blob made out of what a package carries in a folder, `sha256/ab/DIGEST`, or None.
+
+        None too while another process is at this blob. Raises StoreFullError and StoreReadOnlyError.
+        """
+        return self._adopt(file, folder)
+
+    def _adopt(self, file: File, carried: Path | None) -> Path | None:
         from modeldeps.store import _adopt, _room  # noqa: PLC0415
 
         with _room.writing(self.root, needed=file.size):
-            return _adopt.adopt_known(self._layout, file, stamps=self._stamps)
+            return _adopt.adopt_known(self._layout, file, stamps=self._stamps, carried=carried)
 
     def materialised(self, files: Sequence[File], *, name: str, version: str, variant: str) -> Path | None:
         """

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from modeldeps.errors import CondaPackageError, Problem
 from modeldeps.fetch.index import MAX_WHEEL, read_wheel
 from modeldeps.progress import format_bytes
+from modeldeps.publish._wheel import dist_info_name
 from modeldeps.publish.conda._archive import FileContent
-from modeldeps.publish.conda._package import CondaPackage, plan_package
-from modeldeps.publish.conda._read import MAX_BUNDLED, MAX_PACKAGE, PAYLOAD, read_package
+from modeldeps.publish.conda._package import SITE, CondaPackage, plan_package, site_packages
+from modeldeps.publish.conda._read import MAX_BUNDLED, MAX_PACKAGE, blob_place, read_package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,9 +37,7 @@ def write_bundled(wheel: Path, blobs: Path, output: Path, *, timestamp: int) -> 
         data = stream.read(MAX_WHEEL + 1)
     manifest = read_wheel(data, wheel.name).manifest
     payload = {
-        f"{PAYLOAD}{one.sha256[:2]}/{one.sha256}": FileContent(
-            blobs / one.sha256[:2] / one.sha256, one.size, one.sha256
-        )
+        blob_place(one.sha256): FileContent(blobs / one.sha256[:2] / one.sha256, one.size, one.sha256)
         for one in manifest.all_files()
     }
     if (total := sum(one.size for one in payload.values())) > MAX_PAYLOAD:
@@ -46,10 +45,13 @@ def write_bundled(wheel: Path, blobs: Path, output: Path, *, timestamp: int) -> 
         raise CondaPackageError(wheel.name, [Problem("bundled build", message)])
     plan = plan_package(data, wheel.name, timestamp=timestamp)
     build, number = BUNDLED
+    folder = dist_info_name(manifest)
+    files = {path.removeprefix(f"{SITE}/"): content for path, content in plan.files.items()}
+    files.update({f"{folder}/{path}": content for path, content in payload.items()})
     plan = replace(
         plan,
         index={**plan.index, "build": build, "build_number": number},
-        files={**plan.files, **payload},
+        files=site_packages(files, folder),
     )
     target = output / f"{plan.stem}.conda"
     scratch = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")

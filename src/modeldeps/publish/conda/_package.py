@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from modeldeps.digest import record_digest, sha256_bytes
+from modeldeps.digest import sha256_bytes
 from modeldeps.errors import CondaPackageError, InvalidNameError, Problem
 from modeldeps.fetch.index import CoreMetadata, read_wheel, wheel_files
 from modeldeps.names import normalize
@@ -26,6 +27,8 @@ PLAIN = ("py_0", 0)
 """Build string and number of any other package."""
 POINTER_PYTHON = ">=3.10"
 """The Pythons of a pointer package, whose wheel leaves them to modeldeps."""
+SITE = "site-packages"
+"""Where a noarch Python package has what goes into an environment's site-packages."""
 RUNTIME = "cpu"
 """The extra whose requirement a conda package has: conda's onnxruntime has every build under one name."""
 
@@ -113,7 +116,7 @@ def plan_package(wheel: bytes, filename: str, *, timestamp: int) -> Plan:
         raise CondaPackageError(filename, problems)
     index, notes = _index(metadata, contents["METADATA"], filename, pointer="model.json" in contents)
     index["timestamp"] = timestamp
-    return Plan(index, {**_site_packages(members, folder)}, contents, notes)
+    return Plan(index, site_packages(members, folder), contents, notes)
 
 
 def repodata_record(index: Mapping[str, object], data: bytes | mmap) -> dict[str, object]:
@@ -196,18 +199,25 @@ def _depends(
     return [depends[0], *sorted(set(depends[1:]))], notes
 
 
-def _site_packages(members: Mapping[str, bytes], folder: str) -> dict[str, bytes]:
-    """Return the files of an environment: the wheel's, INSTALLER, and RECORD over both (PEP 376, PEP 627)."""
-    files = {name: data for name, data in members.items() if name != f"{folder}/RECORD"}
-    files[f"{folder}/INSTALLER"] = b"conda\n"
-    lines = [_line(name, data) for name, data in sorted(files.items())]
-    files[f"{folder}/RECORD"] = "\n".join([*lines, f"{folder}/RECORD,,", ""]).encode()
-    return {f"site-packages/{name}": data for name, data in files.items()}
+def site_packages(files: Mapping[str, bytes | FileContent], folder: str) -> dict[str, bytes | FileContent]:
+    """
+    Return the files of an environment: a wheel's, INSTALLER, and RECORD over both (PEP 376, PEP 627).
+
+    `files` have their paths in site-packages, `folder` is the `.dist-info`'s name.
+    """
+    own = f"{folder}/RECORD"
+    found = {name: data for name, data in files.items() if name != own}
+    found[f"{folder}/INSTALLER"] = b"conda\n"
+    lines = [_line(name, content) for name, content in sorted(found.items())]
+    found[own] = "\n".join([*lines, f"{own},,", ""]).encode()
+    return {f"{SITE}/{name}": content for name, content in found.items()}
 
 
-def _line(name: str, data: bytes) -> str:
+def _line(name: str, content: bytes | FileContent) -> str:
+    digest, size = digest_and_size(content)
+    encoded = urlsafe_b64encode(bytes.fromhex(digest)).rstrip(b"=").decode("ascii")
     quoted = f'"{name}"' if "," in name else name
-    return f"{quoted},{record_digest(data)},{len(data)}"
+    return f"{quoted},sha256={encoded},{size}"
 
 
 def info_files(

@@ -10,6 +10,7 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any
 
 from modeldeps.digest import sha256_bytes, sha256_stream
+from modeldeps.environment import CARRIED
 from modeldeps.errors import CondaPackageError, InvalidNameError, Problem
 from modeldeps.fetch.index import zip_entries
 from modeldeps.manifest import parse
@@ -32,8 +33,6 @@ MAX_FILES = 10_000
 """Files of a package."""
 MAX_DOCUMENT = 16 << 20
 """Bytes of a file that is read into memory: a JSON document of `info/`, a manifest."""
-PAYLOAD = "share/modeldeps/blobs/sha256/"
-"""Where a bundled build has its payload, each blob in `ab/DIGEST`, as a channel has it."""
 FOLDERS = ("site-packages/", "share/", "python-scripts/")
 """Where a noarch Python package may put files; nothing there is run by an installer."""
 
@@ -244,17 +243,22 @@ def _manifest(
         if expected and expected != index[key]:
             message = f"expected {expected!r}, found {index[key][:200]!r}"
             problems.append(Problem(f"info/index.json: {key}", message))
-    problems += _wrong_payload(manifest, facts)
+    problems += _wrong_payload(manifest, found[0].removesuffix("/model.json"), facts)
     _stop(filename, problems)
     return files[found[0]]
 
 
-def _wrong_payload(manifest: Manifest, facts: Mapping[str, tuple[str, int]]) -> Iterator[Problem]:
+def blob_place(digest: str) -> str:
+    """Return where a bundled build has a blob, in its `.dist-info` folder; the store looks there."""
+    return f"{CARRIED}/sha256/{digest[:2]}/{digest}"
+
+
+def _wrong_payload(
+    manifest: Manifest, folder: str, facts: Mapping[str, tuple[str, int]]
+) -> Iterator[Problem]:
     """Say which payload of a bundled build is not the manifest's; all of it, or none, is there."""
-    expected = {
-        f"{PAYLOAD}{one.sha256[:2]}/{one.sha256}": (one.sha256, one.size) for one in manifest.all_files()
-    }
-    found = {path: facts[path] for path in facts if path.startswith("share/")}
+    expected = {f"{folder}/{blob_place(one.sha256)}": (one.sha256, one.size) for one in manifest.all_files()}
+    found = {path: facts[path] for path in facts if path.startswith(f"{folder}/{CARRIED}/")}
     for path in sorted(expected.keys() | found.keys()) if found else ():
         if expected.get(path) != found.get(path):
             yield Problem(path[:200], "expected all files of the manifest, and no other")
