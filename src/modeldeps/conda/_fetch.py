@@ -52,7 +52,8 @@ def models_of(
     Return the models among records that are about to be linked; None where there are none.
 
     Each record's package is extracted, in the folder that `folder_of` tells; `short` is where the
-    environment's site-packages are below its prefix. A model is known by the `model.json` of its `.dist-info` folder, whatever the package's name.
+    environment's site-packages are below its prefix. A model is known by the
+    `model.json` of its `.dist-info` folder, whatever the package's name.
     """
     found, runtimes = [], []
     for record in records:
@@ -105,11 +106,8 @@ def taken_in(target: Target, runtimes: Sequence[str] = ()) -> Select:
     return lambda manifest: select(manifest, on=found)
 
 
-def machine_of(paths: Sequence[str], context: Any = None) -> Machine:
-    """Return the facts for an environment with these site folders, as far as conda knows them."""
-    if context is None:
-        from conda.base.context import context
-    runtime = installed(paths)
+def machine_of(paths: Sequence[str], context: Any) -> Machine:
+    """Return the facts for an environment with these site folders, as far as conda knows them."""    runtime = installed(paths)
     if not isinstance(runtime, Runtime):
         return Machine(runtime)
     facts: dict[str, Fact] = {"cpu": Works(str(runtime))}
