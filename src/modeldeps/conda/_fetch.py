@@ -107,7 +107,8 @@ def taken_in(target: Target, runtimes: Sequence[str] = ()) -> Select:
 
 
 def machine_of(paths: Sequence[str], context: Any) -> Machine:
-    """Return the facts for an environment with these site folders, as far as conda knows them."""    runtime = installed(paths)
+    """Return the facts for an environment with these site folders, as far as conda knows them."""
+    runtime = installed(paths)
     if not isinstance(runtime, Runtime):
         return Machine(runtime)
     facts: dict[str, Fact] = {"cpu": Works(str(runtime))}
