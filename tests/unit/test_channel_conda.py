@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import shutil
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +16,7 @@ from releases import Release, pack, record_of
 
 from modeldeps.errors import (
     AlreadyPublishedError,
+    ChangedFileError,
     CondaMismatchError,
     CondaPackageError,
     IndexPageError,
@@ -23,8 +26,8 @@ from modeldeps.errors import (
 )
 from modeldeps.progress import Reporter
 from modeldeps.publish.channel import _repodata, publish, yank
-from modeldeps.publish.conda import CondaPackage, conda_package, read_package
-from modeldeps.publish.conda._package import pack as pack_conda
+from modeldeps.publish.conda import CondaPackage, _bundled, conda_package, read_package, write_bundled
+from modeldeps.publish.conda._package import plan_package
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,15 +66,13 @@ def package_of(release: Release, *, stamp: int = STAMP) -> CondaPackage:
     return conda_package(release.wheel(), release.filename, timestamp=stamp)
 
 
-def rebuilt(package: CondaPackage, **changes: object) -> CondaPackage:
+def rebuilt(release: Release, **changes: object) -> CondaPackage:
     """Return a package with other words in its index, as a publisher's own tool might make it."""
-    keys = ("md5", "sha256", "size")
-    index = {key: value for key, value in package.record.items() if key not in keys} | changes
-    index |= {"arch": None, "platform": None}
-    assert package.manifest
-    folder = f"modeldeps_digits-{index['version']}.dist-info"
-    contents = {"METADATA": b"Metadata-Version: 2.1\nName: x\nVersion: 1\n", "model.json": package.manifest}
-    return pack_conda(index, {f"site-packages/{folder}/{key}": one for key, one in contents.items()}, folder)
+    plan = plan_package(release.wheel(), release.filename, timestamp=STAMP)
+    plan = replace(plan, index={**plan.index, **changes})
+    target = io.BytesIO()
+    plan.write(target)
+    return read_package(target.getvalue(), f"{plan.stem}.conda")
 
 
 def plain(name: str = "tool", version: str = "1.0", *, stamp: int = STAMP) -> CondaPackage:
@@ -244,7 +245,7 @@ def test_a_package_that_was_only_made_at_another_time_is_there_already(tmp_path:
 
 
 def test_a_package_is_never_replaced_by_one_that_says_other_things(tmp_path: Path, channel: Path) -> None:
-    made = rebuilt(package_of(Release(version="2.0.0")), depends=["python >=3.12"])
+    made = rebuilt(Release(version="2.0.0"), depends=["python >=3.12"])
     before = snapshot(channel)
     with pytest.raises(AlreadyPublishedError, match=r"modeldeps-digits 2\.0\.0-pointer_1 is in the channel"):
         publish(write(tmp_path / "dist-2.0.0", made), channel)
@@ -252,11 +253,49 @@ def test_a_package_is_never_replaced_by_one_that_says_other_things(tmp_path: Pat
 
 
 def test_another_build_of_a_release_can_be_added_later(tmp_path: Path, channel: Path) -> None:
-    made = rebuilt(package_of(Release(version="2.0.0")), build="cuda_2", build_number=2)
+    made = rebuilt(Release(version="2.0.0"), build="cuda_2", build_number=2)
     (found,) = publish(write(tmp_path / "more", made) / made.filename, channel)
     assert found.new
     assert {one.name for one in found.conda} == {OLD, made.filename}
     assert set(check_conda(channel)) == {OLD, made.filename}
+
+
+def test_a_bundled_build_stands_beside_the_pointer_and_comes_after_it(
+    tmp_path: Path, channel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dist = Release(payload=bytes(200_000)).build(tmp_path / "dist")
+    made = write_bundled(dist / Release().filename, dist / "blobs/sha256", dist, timestamp=STAMP)
+    monkeypatch.setattr(_bundled, "MAX_PACKAGE", 100_000)  # so that it is mapped, as a large one is
+    (found,) = publish(dist, channel)
+    assert {one.name for one in found.conda} == {made.name, PACKAGE}
+    assert (channel / "noarch" / made.name).read_bytes() == made.read_bytes()
+    packages = index(channel)["packages.conda"]
+    assert packages[made.name]["build_number"] < packages[PACKAGE]["build_number"]
+    assert packages[made.name]["depends"] == packages[PACKAGE]["depends"]
+    (channel / "noarch" / made.name).write_bytes(b"rotten")
+    publish(dist, channel)
+    assert (channel / "noarch" / made.name).read_bytes() == made.read_bytes()
+
+
+def test_a_mapped_package_that_changes_while_it_is_published_is_not_published(
+    tmp_path: Path, channel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dist = Release(payload=bytes(200_000)).build(tmp_path / "dist")
+    made = write_bundled(dist / Release().filename, dist / "blobs/sha256", dist, timestamp=STAMP)
+    monkeypatch.setattr(_bundled, "MAX_PACKAGE", 100_000)
+
+    class Meddler(Reporter):
+        def begin(self, label: str, *, total: int | None) -> None:
+            del total
+            if label.startswith("publishing"):
+                with made.open("r+b") as stream:
+                    stream.seek(150_000)
+                    stream.write(b"other")
+
+    with pytest.raises(ChangedFileError):
+        publish(dist, channel, reporter=Meddler())
+    assert not (channel / "noarch" / made.name).exists()
+    assert set(check_conda(channel)) == {OLD, PACKAGE}
 
 
 def test_a_model_s_package_needs_the_wheel_of_its_release(tmp_path: Path, channel: Path) -> None:

@@ -22,7 +22,7 @@ from modeldeps.errors import (
 )
 from modeldeps.names import distribution_name
 from modeldeps.publish.channel._repodata import PLATFORMS, Listed, compressed, empty_repodata, repodata
-from modeldeps.publish.conda import MAX_PACKAGE, CondaPackage, conda_package, read_package
+from modeldeps.publish.conda import CondaPackage, conda_package, read_package_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -148,12 +148,6 @@ def _record_names(channel: ChannelFolder, start: str) -> list[str]:
     return sorted(one for one in names if one.startswith(start) and one.endswith(f"{ENDING}.json"))
 
 
-def read_conda(path: Path) -> CondaPackage:
-    """Read a conda package. Raises CondaPackageError, OSError."""
-    with path.open("rb") as stream:
-        return read_package(stream.read(MAX_PACKAGE + 1), path.name)
-
-
 def check_agrees(package: CondaPackage, wheel: PointerWheel) -> None:
     """Raise CondaMismatchError unless a package says the same as the pointer wheel of its release."""
     manifest = wheel.manifest
@@ -201,7 +195,8 @@ def add_package(channel: ChannelFolder, package: CondaPackage, wheel: PointerWhe
     The wheel is that of the release, whose name is given before. Raises AlreadyPublishedError, OSError.
     """
     file = package_file(channel, package.filename)
-    new = channel.landing.claim(file, package.data)
+    digest = str(package.record["sha256"])
+    new = channel.landing.claim(file, package.data, digest=digest)
     if not new and not is_new(channel, package):
         _mend(channel, package)
         return False
@@ -216,7 +211,7 @@ def _left(channel: ChannelFolder, package: CondaPackage, wheel: PointerWheel | N
     """Return what a killed publisher left under a name that is not in the index; replace what is wrong."""
     file = package_file(channel, package.filename)
     try:
-        there = read_conda(file)
+        there = read_package_file(file)
         if wheel:
             check_agrees(there, wheel)
     except ModelDepsError:
@@ -230,8 +225,14 @@ def _left(channel: ChannelFolder, package: CondaPackage, wheel: PointerWheel | N
 def _mend(channel: ChannelFolder, package: CondaPackage) -> None:
     """Write a published package again where it was damaged since, if these are its bytes."""
     there = conda_record(channel, package.filename)
-    if there and there.sha256 == package.record["sha256"]:
+    if there and there.sha256 == package.record["sha256"] and not is_whole(channel, there):
         channel.landing.put(package_file(channel, package.filename), package.data)
+
+
+def is_whole(channel: ChannelFolder, record: CondaRecord) -> bool:
+    """Tell whether a published package has the bytes that were published."""
+    file = package_file(channel, record.filename)
+    return file.is_file() and sha256_file(file) == record.sha256
 
 
 def derive(channel: ChannelFolder, wheel: PointerWheel, published: str) -> CondaPackage:
@@ -251,11 +252,11 @@ def mend(channel: ChannelFolder, wheel: PointerWheel) -> None:
     """Make a release's damaged or lost pointer package again, if its wheel still gives the same bytes."""
     manifest = wheel.manifest
     for one in conda_records(channel, distribution_name(manifest.name), manifest.version):
-        stamp, file = one.package.get("timestamp"), package_file(channel, one.filename)
-        if isinstance(stamp, int) and not (file.is_file() and sha256_file(file) == one.sha256):
+        stamp = one.package.get("timestamp")
+        if one.is_pointer and isinstance(stamp, int) and not is_whole(channel, one):
             made = conda_package(wheel.data, wheel.filename, timestamp=stamp)
             if made.record["sha256"] == one.sha256:
-                channel.landing.put(file, made.data)
+                channel.landing.put(package_file(channel, one.filename), made.data)
 
 
 def pointers(channel: ChannelFolder) -> set[str]:

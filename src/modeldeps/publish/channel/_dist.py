@@ -15,8 +15,9 @@ from modeldeps.errors import (
 )
 from modeldeps.fetch.index import MAX_WHEEL, PointerWheel, read_wheel
 from modeldeps.names import PREFIX, RESERVED, distribution_name, model_name
-from modeldeps.publish.channel._conda import ENDING, check_agrees, read_conda
+from modeldeps.publish.channel._conda import ENDING, check_agrees
 from modeldeps.publish.channel._folder import blob_path
+from modeldeps.publish.conda import read_package_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +106,7 @@ def _read_conda(path: Path) -> CondaPackage:
     """Read a conda package; none but a model's may have the name of one."""
     if not path.is_file():
         raise CondaPackageError(path.name, [Problem("", "expected a plain file")])
-    package = read_conda(path)
+    package = read_package_file(path)
     name = str(package.record["name"])
     if package.manifest is None and name.startswith(PREFIX) and name.removeprefix(PREFIX) not in RESERVED:
         raise CondaPackageError(path.name, [Problem("name", f"expected a model.json, as all {PREFIX}… have")])

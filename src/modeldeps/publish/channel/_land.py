@@ -52,12 +52,18 @@ class Landing:
         flush_folder(target.parent)
         return True
 
-    def claim(self, target: Path, data: bytes | mmap) -> bool:
-        """Make a file that must not be there yet; False when it is, whoever was first. Raises OSError."""
+    def claim(self, target: Path, data: bytes | mmap, *, digest: str = "") -> bool:
+        """
+        Make a file that must not be there yet; False when it is, whoever was first.
+
+        A file that is mapped may change until it is written: its digest is proved on the way. Raises
+        OSError, ChangedFileError.
+        """
         if target.exists():
             return False
         with self._part() as part:
-            _write(part, data)
+            if (found := _write(part, data)) != (digest or found):
+                raise ChangedFileError(target.name, expected=f"sha256:{digest}", found=f"sha256:{found}")
             make_folder(target.parent)
             won = _name_once(part, target)
         flush_folder(target.parent)
@@ -84,11 +90,17 @@ class Landing:
                 part.unlink(missing_ok=True)
 
 
-def _write(part: Path, data: bytes | mmap) -> None:
+def _write(part: Path, data: bytes | mmap) -> str:
+    """Bring bytes to disk and return their digest."""
+    running = new_hash()
     with part.open("xb") as out:
-        out.write(data)
+        for start in range(0, len(data), BLOCK):
+            block = data[start : start + BLOCK]
+            running.update(block)
+            out.write(block)
         out.flush()
         flush_file(out.fileno())
+    return running.hexdigest()
 
 
 def _copy(source: Path, part: Path, reporter: Reporter) -> str:
@@ -105,6 +117,9 @@ def _copy(source: Path, part: Path, reporter: Reporter) -> str:
 
 
 def _says(target: Path, data: bytes | mmap) -> bool:
+    """Tell whether a file has these bytes already; what is mapped is too large to compare at once."""
+    if not isinstance(data, bytes):
+        return False
     try:
         return target.stat().st_size == len(data) and target.read_bytes() == data
     except FileNotFoundError:

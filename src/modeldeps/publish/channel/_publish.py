@@ -74,13 +74,14 @@ def publish(dist: Path, channel: Path, *, reporter: Reporter | None = None) -> t
     offers = found.releases
     for offer in offers:
         _is_new(folder, offer)
-    for package in (*found.packages, *(one for offer in offers for one in offer.conda)):
-        is_new(folder, package)
+    packages = (*found.packages, *(one for offer in offers for one in offer.conda))
+    sizes = {str(one.record["sha256"]): len(one.data) for one in packages if is_new(folder, one)}
     with _writing(folder):
         folder.create()
         folder.landing.sweep()
         missing = [_missing(folder, offer) for offer in offers]
-        _check_room(folder, {file.sha256: file.size for blobs in missing for file, _ in blobs})
+        sizes.update({file.sha256: file.size for blobs in missing for file, _ in blobs})
+        _check_room(folder, sizes)
         copied = [_copy(folder, offer, blobs, heard) for offer, blobs in zip(offers, missing, strict=True)]
         return _add(folder, list(zip(offers, copied, strict=True)), found.packages, heard)
 
@@ -179,7 +180,7 @@ def _has(folder: ChannelFolder, file: File) -> bool:
 
 
 def _check_room(folder: ChannelFolder, sizes: Mapping[str, int]) -> None:
-    """Refuse what can't fit before a byte of it is copied; `sizes` are those of the blobs, by digest."""
+    """Refuse what can't fit before a byte of it is copied; `sizes` are those of the files, by digest."""
     needed = sum(sizes.values()) + ROOM
     free = shutil.disk_usage(folder.root).free
     if sizes and needed > free:
