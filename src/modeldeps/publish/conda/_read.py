@@ -227,11 +227,13 @@ def _manifest(
     filename: str,
 ) -> bytes | None:
     """Return the package's model.json and hold its identity against the package's."""
-    found = [path for path in files if path.endswith(".dist-info/model.json") and path.count("/") == 2]  # noqa: PLR2004 - site-packages, .dist-info
+    found = [path for path in facts if path.endswith(".dist-info/model.json") and path.count("/") == 2]  # noqa: PLR2004 - site-packages, .dist-info
     if not found:
         return None
     if len(found) > 1:
         raise CondaPackageError(filename, [Problem("", f"expected one model.json, found {len(found)}")])
+    if found[0] not in files:
+        raise CondaPackageError(filename, [Problem(found[0], f"expected at most {MAX_DOCUMENT} bytes")])
     manifest = parse(files[found[0]], file=f"model.json in {filename}")
     problems = []
     try:
