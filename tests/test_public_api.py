@@ -11,7 +11,11 @@ import pytest
 
 import modeldeps
 
-NEED_CONDA = {"modeldeps.conda._action", "modeldeps.integrations.conda"}
+NEED_CONDA = {
+    "modeldeps.conda._action",
+    "modeldeps.conda._specifier",
+    "modeldeps.integrations.conda",
+}
 """What nobody but conda imports."""
 HEAVY = ("numpy", "onnx", "onnxruntime", "ssl", "tomlkit", "packaging", "json", "argparse", "pathlib")
 
