@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import secrets
 import shutil
 import sys
 from dataclasses import replace
@@ -30,7 +31,10 @@ from modeldeps.publish.conda import CondaPackage, _bundled, conda_package, read_
 from modeldeps.publish.conda._package import plan_package
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Solved = Callable[..., list[str]]
 
 STAMP = 1_700_000_000_000
 PACKAGE = "modeldeps-digits-2.1.0-pointer_1.conda"
@@ -442,19 +446,34 @@ def test_rattler_finds_a_wheel_where_installers_find_it(rattler: Any, channel: P
     }
 
 
-def test_rattler_solves_from_the_channel_as_it_is(rattler: Any, tmp_path: Path, channel: Path) -> None:
-    publish(Release().build(tmp_path / "dist"), channel)
+@pytest.fixture
+def solved(rattler: Any, tmp_path: Path, channel: Path) -> Solved:
+    """Return what gives the files that a solver takes of the channel, which has a Python now."""
     publish(write(tmp_path / "python", plain("python", "3.12.1")), channel)
 
-    def solved(cache: str) -> list[str]:
+    def solve(*specs: str) -> list[str]:
         work = rattler.solve(
             [rattler.Channel(channel.as_uri())],
-            ["modeldeps-digits"],
-            gateway=rattler.Gateway(cache_dir=tmp_path / cache),
+            specs,
+            gateway=rattler.Gateway(cache_dir=tmp_path / secrets.token_hex(4)),
             platforms=["linux-64", "freebsd-64", "noarch"],
         )
         return [one.file_name for one in asyncio.run(work) if one.name.normalized != "python"]
 
-    assert solved("one") == [PACKAGE]
+    return solve
+
+
+def test_rattler_solves_from_the_channel_as_it_is(solved: Solved, tmp_path: Path, channel: Path) -> None:
+    publish(Release().build(tmp_path / "dist"), channel)
+    assert solved("modeldeps-digits") == [PACKAGE]
     yank(channel, "digits", "2.1.0", reason="bad")
-    assert solved("two") == [OLD]
+    assert solved("modeldeps-digits") == [OLD]
+
+
+def test_a_prerelease_is_taken_where_it_is_asked_for(solved: Solved, tmp_path: Path, channel: Path) -> None:
+    publish(Release(version="3.0.0rc1").build(tmp_path / "dist"), channel)
+    publish(Release(name="letters", version="1.0.0a1").build(tmp_path / "letters"), channel)
+    assert solved("modeldeps-digits") == [OLD]
+    assert solved("modeldeps-digits >=3.0.0rc1") == ["modeldeps-digits-3.0.0rc1-pointer_1.conda"]
+    assert solved("modeldeps-letters") == ["modeldeps-letters-1.0.0a1-pointer_1.conda"]
+    assert check_channel(channel)

@@ -19,6 +19,8 @@ PLATFORMS = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
 """Folders that are there without packages: conda asks for its own, and some hosts answer 403 for none."""
 WHEEL_BUILD = "py3_none_any_0"
 """The build of a wheel; a wheel is no conda package, so that nothing gave it one."""
+PRE_RELEASE = "prerelease"
+"""The feature of a pre-release."""
 _LEVEL = 19
 _BLOCK = 128 << 10
 
@@ -52,7 +54,7 @@ def repodata(listing: Sequence[Listed]) -> bytes:
     }
     return _render(
         "noarch",
-        packages={one.conda.filename: dict(one.conda.package) for one in shown},
+        packages={one.conda.filename: _shown(one.conda.package) for one in shown},
         removed=[one.conda.filename for one in listing if one.yanked],
         v3={"whl": wheels} if wheels else None,
     )
@@ -76,6 +78,26 @@ def _render(subdir: str, *, packages: object, removed: list[str], v3: object) ->
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
+def _shown(package: Mapping[str, object]) -> dict[str, object]:
+    """
+    Return a package's entry, a pre-release marked as one.
+
+    Conda has no rule about pre-releases. All its solvers but the classic one take a package with a feature
+    only where none without will do, so that a pre-release is taken where it is asked for (PEP 440).
+    """
+    marked = {**package, "track_features": PRE_RELEASE}
+    return marked if _is_prerelease(str(package["version"])) else dict(package)
+
+
+def _is_prerelease(version: str) -> bool:
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - at first use
+
+    try:
+        return Version(version).is_prerelease
+    except InvalidVersion:
+        return False
+
+
 def _wheel_key(release: Record) -> str:
     """Return NAME-VERSION-BUILD with the name of the package: by a wheel's own name rattler can't find it."""
     return f"{distribution_name(release.name)}-{release.version}-{WHEEL_BUILD}"
@@ -83,9 +105,9 @@ def _wheel_key(release: Record) -> str:
 
 def _wheel(release: Record, package: Mapping[str, object]) -> dict[str, object]:
     """Return the record of a pointer wheel, whose link leads to where installers find it."""
-    kept = ("depends", "license", "name", "noarch", "subdir", "timestamp", "version")
+    kept = ("depends", "license", "name", "noarch", "subdir", "timestamp", "track_features", "version")
     return {
-        **{key: package[key] for key in kept if key in package},
+        **{key: value for key, value in _shown(package).items() if key in kept},
         "build": WHEEL_BUILD,
         "build_number": 0,
         "fn": release.filename,
