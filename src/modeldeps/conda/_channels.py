@@ -41,5 +41,6 @@ def _configured() -> Iterator[Any]:
     from conda.base.context import context
     from conda.models.channel import Channel
 
-    for name in context.channels:
-        yield from Channel(name).channels
+    for channel in map(Channel, context.channels):
+        found = getattr(channel, "channels", None)  # since 25.1; before, only several in one had a field
+        yield from getattr(channel, "_channels", (channel,)) if found is None else found
