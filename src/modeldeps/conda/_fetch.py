@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from modeldeps.runtime import Fails, Machine, Runtime, Works, installed, lacks_c
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from modeldeps.fetch import Opener
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.runtime import Fact
 
@@ -72,7 +74,6 @@ def bring(linked: Linked, target: Target, *, shown: Mapping[str, str], heading: 
     `shown` are the bases of conda's channels, as `channels_of` gives them; `heading` is what conda says
     that it does. Raises ModelDepsError.
     """
-    from modeldeps.conda._session import opener_for
     from modeldeps.conda._words import reporter_for
     from modeldeps.store import Store
     from modeldeps.sync import sync
@@ -91,8 +92,20 @@ def bring(linked: Linked, target: Target, *, shown: Mapping[str, str], heading: 
         channels=tuple(dict.fromkeys((*shown, *chosen.channels))),
         reporter=reporter_for(target.context, heading),
         offline=bool(target.context.offline) or chosen.offline,
-        opener=opener_for(target.context, shown, (*chosen.mirrors, *chosen.channels)),
+        opener=_opener(target.context, shown, (*chosen.mirrors, *chosen.channels)),
     )
+
+
+def _opener(context: Any, shown: Mapping[str, str], own: Sequence[str]) -> Opener:
+    """Return who gives the transport of a URL; most often everything is here, and nobody asks."""
+
+    @cache
+    def made() -> Opener:
+        from modeldeps.conda._session import opener_for
+
+        return opener_for(context, shown, own)
+
+    return lambda url: made()(url)
 
 
 def taken_in(target: Target, runtimes: Sequence[str] = ()) -> Select:
