@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -17,11 +18,14 @@ from conda_packages import FUTURE_RUNTIME, MINOR, SUBDIR
 from static_site import static_site
 
 from modeldeps.environment import find, pointers
+from modeldeps.publish import build_release
+from modeldeps.publish.channel import publish, yank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WORKER = Path(__file__).parents[1] / "support" / "rattler_worker.py"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 NOT_TOMORROW = f"onnxruntime <{FUTURE_RUNTIME}"
 
 pytestmark = pytest.mark.skipif(
@@ -139,3 +143,23 @@ def test_load_works_in_an_environment_that_was_made_from_a_channel_on_the_web(
     command = [str(rattler.prefix / "bin" / "modeldeps"), "list", "--json"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     assert "digits" in listed
+
+
+def test_a_yanked_release_is_passed_over(models: Path, others: Path, tmp_path: Path) -> None:
+    channel = Path(shutil.copytree(models, tmp_path / "channel"))
+    yank(channel, "digits", "2.1.0", reason="wrong labels")
+    rattler = Rattler(tmp_path, (channel.as_uri(), others.as_uri()))
+    assert rattler.solve("modeldeps-digits", NOT_TOMORROW)["modeldeps-digits"] == "2.0.0 pointer_1"
+
+
+def test_a_bundled_build_is_taken_where_it_is_asked_for_and_needs_nothing_else(
+    models: Path, others: Path, tmp_path: Path
+) -> None:
+    channel = Path(shutil.copytree(models, tmp_path / "channel"))
+    build_release(FIXTURES / "digits" / "2.1.0", tmp_path / "dist", bundled=True)
+    publish(tmp_path / "dist", channel)
+    rattler = Rattler(tmp_path, (channel.as_uri(), others.as_uri()))
+    assert rattler.solve("modeldeps-digits", NOT_TOMORROW)["modeldeps-digits"] == "2.1.0 pointer_1"
+    rattler.install("modeldeps-digits * bundled_*", NOT_TOMORROW)
+    program = "import modeldeps; print(modeldeps.load('digits').version)"
+    assert rattler.python(program, MODELDEPS_OFFLINE="1") == "2.1.0"
