@@ -16,7 +16,7 @@ from modeldeps.runtime import Fails, Machine, Runtime, Works, installed, lacks_c
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from modeldeps.fetch import Opener
+    from modeldeps.fetch import Opener, Transport
     from modeldeps.manifest import Manifest, Variant
     from modeldeps.runtime import Fact
 
@@ -105,7 +105,10 @@ def _opener(context: Any, shown: Mapping[str, str], own: Sequence[str]) -> Opene
 
         return opener_for(context, shown, own)
 
-    return lambda url: made()(url)
+    def opener(url: str) -> Transport:
+        return made()(url)
+
+    return opener
 
 
 def taken_in(target: Target, runtimes: Sequence[str] = ()) -> Select:
