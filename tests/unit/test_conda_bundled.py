@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,8 @@ from conda_package_streaming.package_streaming import stream_conda_component
 from releases import Release
 
 from modeldeps import environment
+from modeldeps.conda._fetch import Linked, Target
+from modeldeps.conda._sizes import lines_of
 from modeldeps.config import settings
 from modeldeps.errors import BlobMissingError, CondaPackageError, FileChangedError, OfflineError
 from modeldeps.progress import Reporter
@@ -71,6 +74,15 @@ def test_a_model_comes_out_of_its_package_without_a_channel_or_a_network(tmp_pat
     )
     assert [one.bytes_fetched for one in done] == [0]
     assert (done[0].path / "model.onnx").read_bytes() == RELEASE.payload
+
+
+def test_nothing_is_said_to_come_for_what_a_package_carries(tmp_path: Path) -> None:
+    pointer = install(bundled(tmp_path), tmp_path / "site")
+    target = Target(tmp_path / "site", SimpleNamespace(offline=True))
+    assert list(lines_of(Linked(((None, pointer),), ()), target)) == [
+        "  digits 2.1.0 fp32  24 B, already here",
+        "  in all 0 B to fetch",
+    ]
 
 
 def test_load_s_own_way_takes_it_too_and_without_looking_elsewhere(

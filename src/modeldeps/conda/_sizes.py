@@ -73,7 +73,7 @@ def lines_of(linked: Linked, target: Target) -> Iterator[str]:
     for _, pointer in linked.models:
         manifest = pointer.manifest()
         for variant in taken(manifest):
-            lacking = _lacking(store, manifest.payload(variant))
+            lacking = 0 if pointer.carried.is_dir() else _lacking(store, manifest.payload(variant))
             missing += lacking
             size = format_bytes(sum(one.size for one in manifest.payload(variant)))
             state = f"{format_bytes(lacking)} to fetch" if lacking else "already here"
