@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from channels import check_channel
+from conda_releases import plain, write
 from releases import Release
 
 from modeldeps.cli import main
@@ -52,6 +53,18 @@ def test_publish_speaks_json(dist: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert [one.rpartition("/")[2] for one in found["conda"]] == ["modeldeps-digits-2.1.0-pointer_1.conda"]
     del found["wheel"], found["conda"]
     assert found == {"name": "digits", "version": "2.1.0", "new": True, "yanked": None, "bytes_copied": 24}
+
+
+def test_a_conda_package_that_is_no_model_s_is_published_and_yanked_by_its_name(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(here / "more", plain())
+    assert main(["publish", "more/tool-1.0-py_0.conda", "--to", "channel", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["releases"]
+    assert (found["name"], found["version"], found["wheel"]) == ("tool", "1.0", None)
+    assert main(["yank", "tool", "1.0", "--from", "channel", "--reason", "bad"]) == 0
+    assert main(["publish", "more", "--to", "channel"]) == 0
+    assert "was there already, yanked: bad" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from releases import Release
 from modeldeps.errors import AlreadyPublishedError, ChannelWriteError
 from modeldeps.fetch.index import Channel
 from modeldeps.publish.channel import publish, yank
+from modeldeps.publish.conda import write_bundled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,7 +75,8 @@ def sweep(folder: Path, kind: str, work: Callable[[Path], object]) -> int:
     """Fault each change of `work` in turn; return how many there were. The channel is good after each."""
     base = folder / "base"
     publish(OLD.build(folder / "old"), base)
-    NEW.build(folder / "new")
+    dist = NEW.build(folder / "new")
+    write_bundled(dist / NEW.filename, dist / "blobs" / "sha256", dist, timestamp=1_700_000_000_000)
     reference = Path(shutil.copytree(base, folder / "reference"))
     work(reference)
     root = folder / "channel"
@@ -91,6 +93,7 @@ def sweep(folder: Path, kind: str, work: Callable[[Path], object]) -> int:
         if status != SURVIVED:
             work(root)
         assert check_channel(root) == check_channel(reference), point
+        assert check_conda(root) == check_conda(reference), point
         assert snapshot(root) == snapshot(reference), point
     raise AssertionError
 

@@ -1,55 +1,30 @@
-"""A channel is a conda channel: packages, what solvers read about them, and what becomes of old channels."""
+"""A channel holds conda packages: which it takes, which it makes, and what becomes of old channels."""
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
-import secrets
 import shutil
-import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from channels import check_channel, check_conda, snapshot
-from releases import Release, pack, record_of
+from conda_releases import OLD, PACKAGE, STAMP, Notes, index, package_of, plain, rebuilt, write
+from releases import Release
 
 from modeldeps.errors import (
     AlreadyPublishedError,
     ChangedFileError,
     CondaMismatchError,
     CondaPackageError,
-    IndexPageError,
     NotAChannelError,
     NothingToPublishError,
-    NotPublishedError,
 )
 from modeldeps.progress import Reporter
-from modeldeps.publish.channel import _repodata, publish, yank
-from modeldeps.publish.conda import CondaPackage, _bundled, conda_package, read_package, write_bundled
-from modeldeps.publish.conda._package import plan_package
+from modeldeps.publish.channel import _repodata, publish
+from modeldeps.publish.conda import _bundled, read_package, write_bundled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
-
-    Solved = Callable[..., list[str]]
-
-STAMP = 1_700_000_000_000
-PACKAGE = "modeldeps-digits-2.1.0-pointer_1.conda"
-WHEELS = "modeldeps-digits-2.0.0-py3_none_any_0"
-OLD = "modeldeps-digits-2.0.0-pointer_1.conda"
-
-
-class Notes(Reporter):
-    """Keep what a publisher is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture
@@ -58,50 +33,6 @@ def channel(tmp_path: Path) -> Path:
     root = tmp_path / "channel"
     publish(Release(version="2.0.0").build(tmp_path / "dist-2.0.0"), root)
     return root
-
-
-@pytest.fixture
-def zstd() -> Any:
-    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
-    return pytest.importorskip(name, reason="conda-package-streaming is not installed")
-
-
-def package_of(release: Release, *, stamp: int = STAMP) -> CondaPackage:
-    return conda_package(release.wheel(), release.filename, timestamp=stamp)
-
-
-def rebuilt(release: Release, **changes: object) -> CondaPackage:
-    """Return a package with other words in its index, as a publisher's own tool might make it."""
-    plan = plan_package(release.wheel(), release.filename, timestamp=STAMP)
-    plan = replace(plan, index={**plan.index, **changes})
-    target = io.BytesIO()
-    plan.write(target)
-    return read_package(target.getvalue(), f"{plan.stem}.conda")
-
-
-def plain(name: str = "tool", version: str = "1.0", *, stamp: int = STAMP) -> CondaPackage:
-    """Return the package of a distribution that is no model's."""
-    info = f"{name.replace('-', '_')}-{version}.dist-info"
-    contents = {
-        f"{name.replace('-', '_')}.py": b"",
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    contents[f"{info}/RECORD"] = record_of(contents, f"{info}/RECORD")
-    return conda_package(pack(contents), f"{info[:-10]}-py3-none-any.whl", timestamp=stamp)
-
-
-def write(folder: Path, *packages: CondaPackage) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for one in packages:
-        (folder / one.filename).write_bytes(one.data)
-    return folder
-
-
-def index(root: Path, subdir: str = "noarch") -> dict[str, Any]:
-    value = json.loads((root / subdir / "repodata.json").read_bytes())
-    assert isinstance(value, dict)
-    return value
 
 
 def without_conda(root: Path) -> Path:
@@ -129,51 +60,6 @@ def test_a_conda_package_beside_the_wheel_is_published_as_it_is(tmp_path: Path) 
     assert (tmp_path / "channel/noarch" / PACKAGE).read_bytes() == made.data
     publish(dist / Release().filename, tmp_path / "other")
     assert (tmp_path / "other/noarch" / PACKAGE).read_bytes() == made.data
-
-
-def test_the_index_and_its_compressed_twin_say_the_same(zstd: Any, channel: Path) -> None:
-    data = (channel / "noarch/repodata.json").read_bytes()
-    assert zstd.decompress((channel / "noarch/repodata.json.zst").read_bytes()) == data
-
-
-@pytest.mark.parametrize("size", [0, 5, 128 << 10, (128 << 10) + 1, 1_000_000])
-def test_without_a_library_the_twin_is_not_compressed(
-    size: int, zstd: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("compression.zstd", "backports.zstd"):
-        monkeypatch.setitem(sys.modules, name, None)
-    made = _repodata.compressed(bytes(size))
-    assert zstd.decompress(made) == bytes(size)
-    assert len(made) >= size
-
-
-def test_platforms_have_an_index_that_is_empty_and_is_never_replaced(tmp_path: Path, channel: Path) -> None:
-    assert index(channel, "linux-64")["packages.conda"] == {}
-    assert index(channel, "linux-64")["info"] == {"subdir": "linux-64"}
-    (channel / "win-64/repodata.json").write_text("mine")
-    publish(Release().build(tmp_path / "dist"), channel)
-    assert (channel / "win-64/repodata.json").read_text() == "mine"
-
-
-def test_a_wheel_stands_beside_a_conda_package_of_its_version(channel: Path) -> None:
-    (key,) = index(channel)["v3"]["whl"]
-    one = index(channel)["v3"]["whl"][key]
-    assert key == WHEELS
-    assert (channel / "noarch" / one["url"]).resolve() == channel / "simple/modeldeps-digits" / one["fn"]
-    assert one["build_number"] < index(channel)["packages.conda"][OLD]["build_number"]
-    assert one["depends"] == index(channel)["packages.conda"][OLD]["depends"]
-
-
-def test_a_yanked_release_is_no_longer_solved_and_its_package_stays(tmp_path: Path, channel: Path) -> None:
-    publish(Release().build(tmp_path / "dist"), channel)
-    before = snapshot(channel)
-    yank(channel, "digits", "2.1.0", reason="bad")
-    assert list(index(channel)["packages.conda"]) == [OLD]
-    assert index(channel)["removed"] == [PACKAGE]
-    assert list(index(channel)["v3"]["whl"]) == [WHEELS]
-    assert (channel / "noarch" / PACKAGE).exists()
-    assert yank(channel, "digits", "2.1.0", reason="", undo=True)
-    assert snapshot(channel) == before
 
 
 def test_an_old_channel_becomes_a_conda_channel_at_the_next_publish(
@@ -317,19 +203,6 @@ def test_a_package_that_is_no_model_s_is_published_alone(tmp_path: Path, channel
     assert not again.new
 
 
-def test_a_package_that_is_no_model_s_can_be_yanked(tmp_path: Path, channel: Path) -> None:
-    publish(write(tmp_path / "dist", plain()), channel)
-    before = snapshot(channel)
-    assert yank(channel, "tool", "1.0", reason="bad")
-    assert index(channel)["removed"] == ["tool-1.0-py_0.conda"]
-    assert publish(tmp_path / "dist", channel)[0].yanked == "bad"
-    assert not yank(channel, "tool", "1.0", reason="bad")
-    with pytest.raises(NotPublishedError, match=r"there: +1\.0"):
-        yank(channel, "tool", "2.0", reason="bad")
-    assert yank(channel, "tool", "1.0", reason="", undo=True)
-    assert snapshot(channel) == before
-
-
 def test_a_channel_may_hold_nothing_but_conda_packages(tmp_path: Path) -> None:
     publish(write(tmp_path / "dist", plain()), tmp_path / "channel")
     assert list(check_conda(tmp_path / "channel")) == ["tool-1.0-py_0.conda"]
@@ -372,108 +245,7 @@ def test_what_a_killed_publisher_wrote_whole_is_kept(tmp_path: Path, channel: Pa
     assert check_conda(channel)[PACKAGE] == made.record
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        "",
-        "[]",
-        "{}",
-        '{"package": 3}',
-        '{"package": {}}',
-        "[" * 100_000,
-        '{"model": 1, "yanked": 2, "package": {}}',
-    ],
-)
-def test_a_damaged_record_is_told(words: str, tmp_path: Path, channel: Path) -> None:
-    (channel / "noarch" / f"{OLD}.json").write_text(words)
-    with pytest.raises(IndexPageError, match=r"pointer_1\.conda\.json"):
-        publish(tmp_path / "dist-2.0.0", channel)
-
-
-def test_a_record_under_another_name_is_told(tmp_path: Path, channel: Path) -> None:
-    shutil.copy(channel / "noarch" / f"{OLD}.json", channel / "noarch" / f"{PACKAGE}.json")
-    with pytest.raises(IndexPageError, match="expected that of"):
-        publish(tmp_path / "dist-2.0.0", channel)
-
-
 def test_somebody_else_s_conda_channel_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "theirs/noarch").mkdir(parents=True)
     with pytest.raises(NotAChannelError, match="with noarch"):
         publish(Release().build(tmp_path / "dist"), tmp_path / "theirs")
-
-
-@pytest.fixture
-def rattler() -> Any:
-    return pytest.importorskip("rattler", reason="py-rattler is not installed")
-
-
-def test_rattler_s_own_index_of_the_same_packages_says_the_same(
-    rattler: Any, tmp_path: Path, channel: Path
-) -> None:
-    publish(write(Release(requires=("tool~=1.2",)).build(tmp_path / "dist"), plain()), channel)
-    mine = index(channel)["packages.conda"]
-    (tmp_path / "theirs/noarch").mkdir(parents=True)
-    for one in mine:
-        shutil.copy(channel / "noarch" / one, tmp_path / "theirs/noarch")
-    asyncio.run(rattler.index.index_fs(tmp_path / "theirs", write_zst=True, write_shards=False))
-    theirs = index(tmp_path / "theirs")["packages.conda"]
-    for one in theirs.values():
-        one.pop("indexed_timestamp", None)
-        one.setdefault("constrains", [])
-    assert mine == theirs
-
-
-def test_rattler_reads_the_index_as_it_was_written(rattler: Any, channel: Path) -> None:
-    place = rattler.Channel(channel.as_uri())
-    read = rattler.RepoData.from_path(channel / "noarch/repodata.json").into_repo_data(place)
-    (one,) = (one for one in read if one.file_name == OLD)
-    record = index(channel)["packages.conda"][OLD]
-    assert (one.sha256.hex(), one.md5.hex(), one.size) == (record["sha256"], record["md5"], record["size"])
-    assert (list(one.depends), str(one.build), one.build_number) == (record["depends"], "pointer_1", 1)
-    assert one.timestamp.timestamp() * 1000 == record["timestamp"]
-    assert one.url == f"{channel.as_uri()}/noarch/{OLD}"
-
-
-def test_rattler_finds_a_wheel_where_installers_find_it(rattler: Any, channel: Path) -> None:
-    sparse = rattler.SparseRepoData(
-        rattler.Channel(channel.as_uri()), "noarch", channel / "noarch/repodata.json"
-    )
-    whole = rattler.PackageFormatSelection.PREFER_CONDA_WITH_WHL
-    found = sparse.load_records("modeldeps-digits", package_format_selection=whole)
-    assert {one.file_name: one.url.removeprefix(channel.as_uri()) for one in found} == {
-        OLD: f"/noarch/{OLD}",
-        f"{WHEELS}.whl": "/simple/modeldeps-digits/modeldeps_digits-2.0.0-py3-none-any.whl",
-    }
-
-
-@pytest.fixture
-def solved(rattler: Any, tmp_path: Path, channel: Path) -> Solved:
-    """Return what gives the files that a solver takes of the channel, which has a Python now."""
-    publish(write(tmp_path / "python", plain("python", "3.12.1")), channel)
-
-    def solve(*specs: str) -> list[str]:
-        work = rattler.solve(
-            [rattler.Channel(channel.as_uri())],
-            specs,
-            gateway=rattler.Gateway(cache_dir=tmp_path / secrets.token_hex(4)),
-            platforms=["linux-64", "freebsd-64", "noarch"],
-        )
-        return [one.file_name for one in asyncio.run(work) if one.name.normalized != "python"]
-
-    return solve
-
-
-def test_rattler_solves_from_the_channel_as_it_is(solved: Solved, tmp_path: Path, channel: Path) -> None:
-    publish(Release().build(tmp_path / "dist"), channel)
-    assert solved("modeldeps-digits") == [PACKAGE]
-    yank(channel, "digits", "2.1.0", reason="bad")
-    assert solved("modeldeps-digits") == [OLD]
-
-
-def test_a_prerelease_is_taken_where_it_is_asked_for(solved: Solved, tmp_path: Path, channel: Path) -> None:
-    publish(Release(version="3.0.0rc1").build(tmp_path / "dist"), channel)
-    publish(Release(name="letters", version="1.0.0a1").build(tmp_path / "letters"), channel)
-    assert solved("modeldeps-digits") == [OLD]
-    assert solved("modeldeps-digits >=3.0.0rc1") == ["modeldeps-digits-3.0.0rc1-pointer_1.conda"]
-    assert solved("modeldeps-letters") == ["modeldeps-letters-1.0.0a1-pointer_1.conda"]
-    assert check_channel(channel)

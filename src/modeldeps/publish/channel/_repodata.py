@@ -21,7 +21,7 @@ WHEEL_BUILD = "py3_none_any_0"
 """The build of a wheel; a wheel is no conda package, so that nothing gave it one."""
 PRE_RELEASE = "prerelease"
 """The feature of a pre-release."""
-_LEVEL = 19
+_LEVEL = 9
 _BLOCK = 128 << 10
 
 
