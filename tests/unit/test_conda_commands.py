@@ -15,6 +15,7 @@ from environments import Environment
 from releases import Release
 
 from modeldeps import environment
+from modeldeps.cli._output import say, worded, write, write_json
 from modeldeps.conda._commands import COMMANDS, _note, _parser, in_conda
 from modeldeps.conda._examine import examine
 from modeldeps.conda._exporter import export
@@ -338,7 +339,24 @@ def test_only_a_project_with_models_is_an_environment_file(tmp_path: Path) -> No
 def test_commands_are_named_as_conda_has_them() -> None:
     assert in_conda("hint: modeldeps sync digits") == "hint: conda models sync digits"
     assert in_conda("pip install modeldeps") == "pip install modeldeps"
+    runtime = 'hint: pip install "modeldeps-digits[cpu]"  # [cuda] for NVIDIA devices'
+    assert in_conda(runtime) == "hint: conda install onnxruntime"
+    again = 'pip install --force-reinstall --no-deps "modeldeps-digits==2.1.0"'
+    assert in_conda(again) == "conda install --force-reinstall modeldeps-digits"
     assert in_conda("modeldeps build DIR") == "modeldeps build DIR"
+
+
+def test_talk_and_tables_are_worded_and_json_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "modeldeps sync digits"
+    with worded(in_conda):
+        write(text)
+        say(text)
+        write_json([text])
+    write(text)
+    said = capsys.readouterr()
+    assert said.out.split("\n")[:4] == ["conda models sync digits", "[", f'  "{text}"', "]"]
+    assert said.out.endswith(f"{text}\n")
+    assert said.err == "conda models sync digits\n"
 
 
 def test_the_help_says_what_to_type_under_conda(capsys: pytest.CaptureFixture[str]) -> None:

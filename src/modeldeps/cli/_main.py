@@ -52,18 +52,14 @@ def main(words: Sequence[str] | None = None) -> int:
     return guarded(work)
 
 
-def guarded(work: Callable[[], int], *, word: Callable[[str], str] = str) -> int:
-    """
-    Do a command's work, and return its exit status; what went wrong is told on stderr.
-
-    `word` is given the text of an error, for a host under which the commands have other names.
-    """
+def guarded(work: Callable[[], int]) -> int:
+    """Do a command's work, and return its exit status; what went wrong is told on stderr."""
     open_streams()
     try:
         status = work()
         sys.stdout.flush()
     except ModelDepsError as error:
-        say_error(word(str(error)))
+        say_error(str(error))
         return error.exit_status
     except KeyboardInterrupt:
         say_error("interrupted")

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from modeldeps.progress import Reporter
+
+_wording: Callable[[str], str] | None = None
 
 
 def open_streams() -> None:
@@ -31,10 +33,25 @@ def open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+@contextlib.contextmanager
+def worded(wording: Callable[[str], str]) -> Iterator[None]:
+    """Give all talk and tables to a function first: under another host commands have other names."""
+    global _wording  # noqa: PLW0603 - as the streams, this belongs to the process
+    before, _wording = _wording, wording
+    try:
+        yield
+    finally:
+        _wording = before
+
+
+def _in_words(text: str) -> str:
+    return _wording(text) if _wording else text
+
+
 def say(text: str) -> None:
     """Write a line of talk to stderr; where that can't be written, nobody listens."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)  # noqa: T201 - the command line speaks here
+        print(_in_words(text), file=sys.stderr)  # noqa: T201 - the command line speaks here
 
 
 def say_error(text: str) -> None:
@@ -44,13 +61,13 @@ def say_error(text: str) -> None:
 
 def write(text: str) -> None:
     """Write a line of data to stdout."""
-    print(text)  # noqa: T201 - the command line speaks here
+    print(_in_words(text))  # noqa: T201 - the command line speaks here
 
 
 def write_json(value: object) -> None:
     """Write data as JSON to stdout; in ASCII where its encoding lacks characters."""
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-    write(json.dumps(value, indent=2, ensure_ascii=encoding != "utf8"))
+    print(json.dumps(value, indent=2, ensure_ascii=encoding != "utf8"))  # noqa: T201 - no words to change
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

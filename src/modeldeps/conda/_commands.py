@@ -20,7 +20,19 @@ WITHOUT_PREFIX = ("cache",)
 SUMMARY = "List, show and fetch the models of an environment."
 """What the command is for."""
 
-_NAMED = re.compile(rf"\bmodeldeps (?={'|'.join(COMMANDS)})")
+_WORDS = (
+    (re.compile(rf"\bmodeldeps (?={'|'.join(COMMANDS)})"), "conda models "),
+    (re.compile(r'pip install (?:--upgrade )?"modeldeps-[a-z0-9-]+\[cpu\]".*'), "conda install onnxruntime"),
+    (
+        re.compile(r'pip install (?:--upgrade )?"modeldeps-[a-z0-9-]+\[cuda\]".*'),
+        'conda install "onnxruntime=*=*cuda*"',
+    ),
+    (
+        re.compile(r'pip install --force-reinstall --no-deps "?(modeldeps-[a-z0-9-]+)(?:==[^"\s]+)?"?'),
+        r"conda install --force-reinstall \1",
+    ),
+)
+"""What hints of modeldeps say, and what a user of conda types."""
 
 
 def run(words: Sequence[str]) -> int:
@@ -30,19 +42,23 @@ def run(words: Sequence[str]) -> int:
     Raises conda's EnvironmentLocationNotFound, and SystemExit where the words are wrong.
     """
     from modeldeps.cli._main import guarded
+    from modeldeps.cli._output import worded
 
     parsed = _parser(words).parse_args(list(words))
     _listen_to_conda(parsed)
-    if parsed.command in WITHOUT_PREFIX:
-        return guarded(partial(_on_store, parsed), word=in_conda)
-    prefix = target_prefix(parsed.environment_name, parsed.environment_prefix)
-    with looking_in(prefix) as folders:
-        return guarded(partial(_on_prefix, parsed, prefix, folders), word=in_conda)
+    with worded(in_conda):
+        if parsed.command in WITHOUT_PREFIX:
+            return guarded(partial(_on_store, parsed))
+        prefix = target_prefix(parsed.environment_name, parsed.environment_prefix)
+        with looking_in(prefix) as folders:
+            return guarded(partial(_on_prefix, parsed, prefix, folders))
 
 
 def in_conda(text: str) -> str:
-    """Return a text that names commands of modeldeps with the names that they have under conda."""
-    return _NAMED.sub("conda models ", text)
+    """Return a text whose commands, those of modeldeps and pip, are what a user of conda types."""
+    for pattern, words in _WORDS:
+        text = pattern.sub(words, text)
+    return text
 
 
 class _Parser(argparse.ArgumentParser):
