@@ -112,6 +112,10 @@ def test_the_same_wheel_at_the_same_time_gives_the_same_bytes() -> None:
     assert later.data != made().data
 
 
+def test_every_python_on_every_machine_gives_the_same_bytes() -> None:
+    assert made().record["sha256"] == "816ff4aeafa8d0e7cd7505d7f0b4e7e67f4ffc9617a453824aefed415dce1ee8"
+
+
 def test_a_package_reads_back_as_it_was_made() -> None:
     package = made()
     again = read_package(package.data, package.filename)

@@ -85,6 +85,7 @@ def test_packages_have_the_names_that_conda_knows(distribution: str, name: str) 
         ("anything; python_version >= '3.6'", "anything"),
         ("jython-thing; platform_python_implementation == 'Jython'", None),
         ("onnxruntime-gpu[cuda,cudnn]>=1.20", "onnxruntime >=1.20"),
+        ("ONNXRuntime_GPU[cuda]", "onnxruntime"),
         ("modeldeps-digits[cpu]>=2", "modeldeps-digits >=2"),
     ],
 )

@@ -90,7 +90,7 @@ def conda_dependency(requirement: str, *, extras: Iterable[str] = (), python: st
         return Translated(None)
     if len(answers) > 1 and normalize(found.name) not in ANYWHERE and _by_platform(found, extras, python):
         return Translated(None, f"left out of the conda package, which is for all platforms: {found}")
-    whole = not found.extras or is_pointer(found.name) or found.name in WHOLE
+    whole = not found.extras or is_pointer(found.name) or normalize(found.name) in WHOLE
     return Translated(spec, "" if whole else f"conda has no extras: {found}")
 
 
