@@ -31,11 +31,30 @@ def create(conda: Conda, url: str, others: Path, *, status: int = 0, **variables
     return conda("create", "-n", "app", *words, status=status, **variables)
 
 
+def skip_where_the_solver_loses_passwords(conda: Conda) -> None:
+    """Skip with a solver whose records have URLs without the password: conda gets no package with it."""
+    if conda.solver == "rattler":
+        pytest.skip("this solver loses the password of a channel's URL, so conda gets no package from there")
+
+
 def test_a_password_in_the_channels_url_opens_it_and_is_not_shown(
     conda: Conda, models: Path, others: Path
 ) -> None:
+    skip_where_the_solver_loses_passwords(conda)
     with serving(Site(models, PASSWORD)) as site:
         said = create(conda, f"http://{USER}:{PASSWORD}@{site.netloc}/", others)
+        assert site.asked_blobs()
+    assert blobs()
+    assert PASSWORD not in said.all
+
+
+def test_a_password_in_netrc_opens_a_channel(conda: Conda, models: Path, others: Path) -> None:
+    netrc = conda.folder / "home" / ".netrc"
+    netrc.parent.mkdir(parents=True)
+    netrc.write_text(f"machine 127.0.0.1 login {USER} password {PASSWORD}\n")
+    netrc.chmod(0o600)
+    with serving(Site(models, PASSWORD)) as site:
+        said = create(conda, f"http://{site.netloc}/", others)
         assert site.asked_blobs()
     assert blobs()
     assert PASSWORD not in said.all
@@ -44,6 +63,7 @@ def test_a_password_in_the_channels_url_opens_it_and_is_not_shown(
 def test_a_failure_does_not_show_the_password(
     conda: Conda, models: Path, others: Path, tmp_path: Path
 ) -> None:
+    skip_where_the_solver_loses_passwords(conda)
     bad = Path(shutil.copytree(models, tmp_path / "bad", ignore=shutil.ignore_patterns("blobs")))
     with serving(Site(bad, PASSWORD)) as site:
         said = create(conda, f"http://{USER}:{PASSWORD}@{site.netloc}/", others, status=1)
