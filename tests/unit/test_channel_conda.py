@@ -20,7 +20,7 @@ from modeldeps.errors import (
     NothingToPublishError,
 )
 from modeldeps.progress import Reporter
-from modeldeps.publish.channel import _repodata, publish
+from modeldeps.publish.channel import _repodata, publish, yank
 from modeldeps.publish.conda import _bundled, read_package, write_bundled
 
 if TYPE_CHECKING:
@@ -75,6 +75,14 @@ def test_an_old_channel_becomes_a_conda_channel_at_the_next_publish(
     assert set(index(channel)["packages.conda"]) == {OLD, "modeldeps-letters-2.1.0-pointer_1.conda"}
     assert record["published"].startswith("20")
     assert check_channel(channel)
+
+
+def test_an_old_channel_becomes_a_conda_channel_by_a_yank_too(tmp_path: Path, channel: Path) -> None:
+    publish(Release().build(tmp_path / "dist"), channel)
+    without_conda(channel)
+    yank(channel, "digits", "2.1.0", reason="bad")
+    assert list(check_conda(channel)) == [OLD]
+    assert index(channel)["removed"] == [PACKAGE]
 
 
 def test_what_conda_has_no_words_for_is_published_without_a_package_and_told(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def channel_page(listing: Mapping[str, Record]) -> bytes:
         words("p", "With the address of this page as CHANNEL:"),
         words("pre", '[tool.modeldeps]\nchannels = ["CHANNEL"]\nmodels = ["NAME>=VERSION"]'),
         tag("p", Html(f"Installers read {link('simple/index.html', 'the index')} below it.")),
+        words("p", "conda, mamba and pixi take the same address as a channel."),
     ]
     return page("Models", body)
 
