@@ -109,4 +109,6 @@ def _list(faults: Sequence[Fault]) -> None:
 
 
 def _say(text: str, *, to: Any = None) -> None:
-    print(text, file=to)
+    from modeldeps.conda._commands import in_conda
+
+    print(in_conda(text), file=to)
