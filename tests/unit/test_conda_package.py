@@ -15,7 +15,7 @@ from releases import Release, pack, record_of
 
 from modeldeps.cli._own_wheel import write_own_wheel
 from modeldeps.digest import record_digest, sha256_bytes
-from modeldeps.errors import CondaPackageError, PointerWheelError
+from modeldeps.errors import CondaPackageError, InvalidFileError, PointerWheelError
 from modeldeps.progress import Reporter
 from modeldeps.publish import build_release
 from modeldeps.publish.conda import CondaPackage, conda_package, read_package, write_package
@@ -64,7 +64,7 @@ def test_a_pointer_package_asks_for_the_runtime_modeldeps_and_python() -> None:
     assert record["depends"] == ["python >=3.9", "modeldeps >=0.1", "onnxruntime >=1.17"]
     assert (record["build"], record["build_number"], record["noarch"]) == ("pointer_1", 1, "python")
     assert (record["subdir"], record["timestamp"]) == ("noarch", STAMP)
-    assert record["sha256"] == sha256_bytes(made().data)
+    assert record["sha256"] == sha256_bytes(bytes(made().data))
     assert record["size"] == len(made().data)
 
 
@@ -162,6 +162,31 @@ def test_a_wheel_with_files_outside_of_site_packages_is_refused() -> None:
     wheel = plain_wheel(files={"app-1.0.data/scripts/run": b"#!/bin/sh\n"})
     with pytest.raises(CondaPackageError, match="conda has no place for it"):
         conda_package(wheel, "app-1.0-py3-none-any.whl", timestamp=STAMP)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"other-1.0.dist-info/METADATA": b""}, "expected one .dist-info folder, found 2"),
+        ({"../app.py": b""}, "expected a relative path"),
+        ({"app-1.0.dist-info/METADATA": b"Name: app!\nVersion: 1.0\n"}, "METADATA: Name"),
+        ({"app-1.0.dist-info/METADATA": b"Name: app\nVersion: one\n"}, "METADATA: Version"),
+        (
+            {"app-1.0.dist-info/METADATA": b"Name: app\nVersion: 1\nRequires-Dist: x===y*z\n"},
+            "METADATA: Requires-Dist",
+        ),
+        (
+            {"app-1.0.dist-info/METADATA": b"Name: app\nVersion: 1\nRequires-Dist: x @ https://a.b/c\n"},
+            "METADATA: Requires-Dist",
+        ),
+    ],
+)
+def test_a_wheel_that_is_hostile_or_says_what_conda_can_not_say_is_refused(
+    files: dict[str, bytes], found: str
+) -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        conda_package(plain_wheel(files=files), "app-1.0-py3-none-any.whl", timestamp=STAMP)
+    assert found in str(caught.value)
 
 
 def test_a_wheel_of_one_platform_is_refused() -> None:
