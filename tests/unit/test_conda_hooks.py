@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 from conda_records import Context
 
-from modeldeps.errors import OfflineError
+from modeldeps.errors import ManifestError, OfflineError, Problem
 
 
 class CondaError(Exception):
@@ -90,6 +90,14 @@ def test_verify_returns_what_went_wrong_and_execute_fetches_only_what_it_did_not
     action.reverse()
     action.cleanup()
     assert calls == ["Verifying transaction"] * 2
+
+
+def test_a_broken_manifest_is_not_told_with_a_command_for_pip(fetch_models: Any) -> None:
+    made, faults, _ = fetch_models
+    faults.append(ManifestError("model.json", [Problem("name", "expected a text")], hint="pip install x"))
+    words = str(made({}, "/x", (), ()).verify())
+    assert "expected a text" in words
+    assert "pip" not in words
 
 
 def test_percent_signs_of_a_message_are_no_formats(fetch_models: Any) -> None:

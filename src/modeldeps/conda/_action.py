@@ -93,8 +93,11 @@ def _typed(error: Exception) -> Exception:
 
 
 def _words(error: Exception) -> str:
-    from modeldeps.errors import ModelDepsError
+    from modeldeps.errors import ManifestError, ModelDepsError
 
+    if isinstance(error, ManifestError):  # its own hint is for pip
+        hint = "ask the publisher to correct the package, or install another version"
+        error = ManifestError(error.file, error.problems, hint=hint)
     if isinstance(error, ModelDepsError):
         return f"modeldeps: {error}"
     return f"modeldeps failed ({type(error).__name__}: {error}); please report it"
