@@ -170,6 +170,7 @@ def test_a_yank_is_seen_by_installers_and_so_is_its_end(
 def test_an_altered_wheel_is_refused(scheme: str, installer: Installer, tmp_path: Path) -> None:
     root = tmp_path / "channel"
     (found,) = publish(Release().build(tmp_path / "dist"), root)
+    assert found.wheel is not None
     found.wheel.write_bytes(Release(payload=b"evil").wheel())
     local = nullcontext(root.as_uri() + "/")
     with static_site(root) if scheme == "http" else local as url:
