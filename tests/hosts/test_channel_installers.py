@@ -171,7 +171,6 @@ def test_an_altered_wheel_is_refused(scheme: str, installer: Installer, tmp_path
     root = tmp_path / "channel"
     (found,) = publish(Release().build(tmp_path / "dist"), root)
     assert found.wheel is not None
-    assert found.wheel
     found.wheel.write_bytes(Release(payload=b"evil").wheel())
     local = nullcontext(root.as_uri() + "/")
     with static_site(root) if scheme == "http" else local as url:
