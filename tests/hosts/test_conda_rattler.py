@@ -60,10 +60,14 @@ class Rattler:
         return found
 
     def solve(self, *specs: str) -> dict[str, str]:
-        return dict(self.ask(*specs)["records"])
+        return self._records(self.ask(*specs))
 
     def install(self, *specs: str) -> dict[str, str]:
-        return dict(self.ask(*specs, install=True)["records"])
+        return self._records(self.ask(*specs, install=True))
+
+    def _records(self, found: dict[str, Any]) -> dict[str, str]:
+        assert "error" not in found, found
+        return dict(found["records"])
 
     def python(self, program: str, **variables: str) -> str:
         """Run a program with the environment's interpreter and return what it said."""

@@ -28,8 +28,6 @@ MACHINES = {
 }
 SUBDIR = MACHINES.get((platform.system(), platform.machine()), "")
 """conda's name of this platform; empty where the interpreter can't be lent by links."""
-NEEDED = ("packaging", "platformdirs", "tomlkit", "tomli", "truststore")
-"""What modeldeps requires, on one system or another."""
 BORROWED = ("onnxruntime", "numpy", "numpy.libs", "flatbuffers", "google", "sympy", "mpmath", "humanfriendly")
 """What importing ONNX Runtime takes."""
 OLD_RUNTIME, FUTURE_RUNTIME = "1.20.0", "99.0.0"
@@ -129,7 +127,7 @@ def standard_packages(borrowed: Path) -> list[Package]:
         Package("onnxruntime", OLD_RUNTIME),
         runtime_package(borrowed, real),
         Package("onnxruntime", FUTURE_RUNTIME),
-        *(installed_package(one) for one in NEEDED),
+        *(installed_package(one) for one in needed()),
         Package(
             "demo-app",
             "1.0",
@@ -139,6 +137,14 @@ def standard_packages(borrowed: Path) -> list[Package]:
             entry_points=("demo-app = demo_app:main",),
         ),
     ]
+
+
+def needed() -> list[str]:
+    """Return what modeldeps requires, on one system or another."""
+    from packaging.requirements import Requirement  # noqa: PLC0415 - tests of conda only
+
+    found = (Requirement(one) for one in metadata.requires("modeldeps") or ())
+    return sorted({one.name for one in found if "extra" not in str(one.marker or "")})
 
 
 def python_package() -> Package:
