@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from modeldeps.store import Store, Watch
 
 IDLE = 1.0
-"""Seconds until the calling thread looks again if nobody wakes it."""
+"""Seconds until the calling thread looks again unasked."""
 LOOK = 0.05
 """Seconds between two looks at files that other processes fetch."""
 SOON = 0.1
@@ -119,7 +119,6 @@ class Run:
         self._tell()
 
     def _tell(self) -> None:
-        """Let the calling thread look again."""
         self._changes += 1
         self._news.notify()
 
@@ -168,10 +167,10 @@ class Run:
             self.active.append(task)
         if task.file.size <= SMALL:
             self.prepare(task)
-            return
-        with self.turn:
-            task.state = State.NEW
-            self.turn.notify()
+        else:
+            with self.turn:
+                task.state = State.NEW
+                self.turn.notify()
 
     def prepare(self, task: Task) -> None:
         """Look at what an earlier run left, and at what blobs of this machine have. Raises StoreError."""
@@ -321,8 +320,7 @@ class Run:
         if self._may_be_mixed_up(task):
             task.is_small = False
             return
-        place = next((one for one in task.places if _same(one, error)), task.place())
-        self._ban(task, place, error)
+        self._ban(task, next((one for one in task.places if one.served_what(error)), task.place()), error)
 
     def stop(self, error: BaseException) -> None:
         """End the run; called under `turn`."""
@@ -350,7 +348,3 @@ class Run:
         until = time.monotonic() + seconds
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-
-
-def _same(place: Place, error: DigestError) -> bool:
-    return DigestError(place.url, "", expected="", found="").source == error.source

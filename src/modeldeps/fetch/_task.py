@@ -83,6 +83,10 @@ class Place:
         since = time.monotonic() - MOVING
         return any(moment > since for moment in tuple(self.moved.values()))
 
+    def served_what(self, error: DigestError) -> bool:
+        """Tell whether an error is about bytes that came from here."""
+        return DigestError(self.url, "", expected="", found="").source == error.source
+
     def why_not(self) -> SourceError | None:
         """Return why this place can't be asked, or None where it can."""
         if self.failed is None and self.source.banned:

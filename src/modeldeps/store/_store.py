@@ -161,10 +161,9 @@ class Store(Keeping):
         named = file.sha256, file.size, self._stamps
 
         def landed() -> bool:
-            if any(_trust.known(one.blob(file.sha256), *named) for one in self._layouts()):
-                return True
-            peers = (one for one in self._layouts() if one.root in self.peers)
-            return any(_trust.trusted(one.blob(file.sha256), *named) for one in peers)
+            places = [(one.root, one.blob(file.sha256)) for one in self._layouts()]
+            known = any(_trust.known(blob, *named) for _, blob in places)
+            return known or any(_trust.trusted(blob, *named) for root, blob in places if root in self.peers)
 
         with self.writing(file.size):
             if not prepared or not self._layout.partial.is_dir():
@@ -221,8 +220,8 @@ class Store(Keeping):
         from modeldeps.progress import Reporter  # noqa: PLC0415
         from modeldeps.store import _land  # noqa: PLC0415
 
-        watch = self.watch(file, reporter or Reporter())
         with self.writing(file.size):
+            watch = self.watch(file, reporter or Reporter())
             berth = _land.land(lambda alone: self.berth(file, alone=alone), fill, watch)
         if berth is not None:
             try:
@@ -234,10 +233,10 @@ class Store(Keeping):
     def adopt(self, path: Path, digest: str, size: int) -> Path:
         """Take a copy of a local file as a blob. Raises DigestError where it is not that one, and OSError."""
         file = File(path.name, size, digest)
-        if found := self.find(file):
-            return found
         from modeldeps.store import _land  # noqa: PLC0415
 
+        if found := self.find(file):
+            return found
         with path.open("rb") as stream:
             return self.land(file, lambda landing: _land.copy_in(stream, landing, str(path)))
 
@@ -259,7 +258,7 @@ class Store(Keeping):
         return self._adopt(file, folder)
 
     def _adopt(self, file: File, carried: Path | None) -> Path | None:
-        from modeldeps.store import _adopt, _room  # noqa: PLC0415
+        from modeldeps.store import _adopt, _room  # noqa: PLC0415 - likewise
 
         with _room.writing(self.root, needed=file.size):
             return _adopt.adopt_known(self._layout, file, stamps=self._stamps, carried=carried)
