@@ -189,7 +189,7 @@ def test_an_answer_that_came_for_another_file_is_asked_for_again_alone_and_nobod
     assert all(store.find(one) for one in files)
     assert fetched.wrong == ()
     assert reporter.notes == []
-    assert 45 <= len(server.requests) <= 80  # what was sent ahead over a connection that is given up comes again
+    assert 45 <= len(server.requests) <= 80  # more: what was sent ahead over a connection that ended
 
 
 def test_a_server_that_lets_few_requests_through_is_waited_for_while_it_serves(
