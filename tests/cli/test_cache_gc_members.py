@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from stores import root_only
-from users import ALICE, ASK, BOB, DATA, FILE, PUT, User, blob_of
+from users import ALICE, ASK, BOB, DATA, FILE, PUT, User, blob_of, shared_by_all
 
 from modeldeps.cli import _cache_members
 from modeldeps.config import Settings
 from modeldeps.errors import UsageError
-from modeldeps.store import Rules, Store, _shared
+from modeldeps.store import Rules, Store
 from modeldeps.store._layout import MEMBERS
 
 if TYPE_CHECKING:
@@ -33,10 +32,7 @@ PUT_OTHER = f"put({OTHER[:6]!r} * {len(OTHER) // 6}, 'other.bin')\n"
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """Return a folder that everybody on this machine shares."""
-    for one in (tmp_path, *(one for one in tmp_path.parents if "pytest-" in str(one))):
-        one.chmod(one.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    _shared.found(tmp_path / "models", group=None)
-    return tmp_path / "models"
+    return shared_by_all(tmp_path)
 
 
 def gc(top: Path, *words: str, user: int = 0) -> subprocess.CompletedProcess[str]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from stores import root_only
-from users import ALICE, ASK, BOB, DATA, FILE, PUT, User
+from users import ALICE, ASK, BOB, DATA, FILE, PUT, User, shared_by_all
 
-from modeldeps.store import _shared
 from modeldeps.store._layout import MEMBERS
 
 if TYPE_CHECKING:
@@ -27,10 +25,7 @@ PIN = ASK + "_roots.note(store._layout, used_by_a_pin(file))\n"
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """Return a folder that everybody on this machine shares."""
-    for one in (tmp_path, *(one for one in tmp_path.parents if "pytest-" in str(one))):
-        one.chmod(one.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    _shared.found(tmp_path / "models", group=None)
-    return tmp_path / "models"
+    return shared_by_all(tmp_path)
 
 
 def info(top: Path, *words: str) -> str:

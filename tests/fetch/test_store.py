@@ -349,3 +349,15 @@ def test_a_blob_that_is_there_is_not_adopted_again(store: Store, tmp_path: Path,
     inode = store.blob(file.sha256).stat().st_ino
     keep(store, data, tmp_path)
     assert store.blob(file.sha256).stat().st_ino == inode
+
+
+def test_a_lock_that_is_another_name_of_a_private_file_opens_it_to_nobody(tmp_path: Path) -> None:
+    secret, lock = tmp_path / "secret", tmp_path / "x.lock"
+    secret.write_text("mine")
+    secret.chmod(0o600)
+    os.link(secret, lock)
+    found = _lock.acquire(lock)
+    assert found is not None
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    assert secret.read_text() == "mine"
+    found.release()

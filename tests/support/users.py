@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fetching import file_of
 
+from modeldeps.store import _shared
 from modeldeps.store._layout import MEMBERS
 
 if TYPE_CHECKING:
@@ -123,3 +125,11 @@ NO_HASH = "_trust.sha256_stream = None\n"
 
 def blob_of(user: User, digest: str = FILE.sha256) -> Path:
     return user.root / MEMBERS / str(user.number) / "blobs" / "sha256" / digest[:2] / digest
+
+
+def shared_by_all(folder: Path) -> Path:
+    """Return a store that every user of this machine shares, in a folder of a test that all may enter."""
+    for one in (folder, *(one for one in folder.parents if "pytest-" in str(one))):
+        one.chmod(one.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    _shared.found(folder / "models", group=None)
+    return folder / "models"

@@ -59,8 +59,8 @@ def fetch(  # noqa: PLR0913 - each has its name
     The user's mirrors are asked first, then channels in their order, then the files' own sources;
     without a network only `file://` ones. `model` is named in progress and errors, unless `models`
     names one for a digest. `chosen` is what the user set, if not asked here; `opener` gives the
-    transport of a URL. A source that serves other
-    bytes than the manifest names is told, left, and found in `Fetched.wrong`. Raises
+    transport of a URL. A source that serves other bytes than the manifest names is told, left, and
+    found in `Fetched.wrong`. Raises
     UnreachableError when every source of a file failed, DigestError where one of them served other bytes,
     OfflineError, ContradictionError, StoreFullError and StoreReadOnlyError.
     """
@@ -97,12 +97,8 @@ def fetch(  # noqa: PLR0913 - each has its name
     blobs.update((file.sha256, store.find(file) or store.blob(file.sha256)) for file in missing)
     ours = {one.file.sha256 for one in tasks if one.is_ours}
     store.settle(blob for digest, blob in blobs.items() if digest not in ours)
-    return Fetched(
-        sum(one.travelled for one in tasks),
-        blobs,
-        {one.file.sha256: one.travelled for one in tasks},
-        tuple(run.wrong),
-    )
+    travelled = {one.file.sha256: one.travelled for one in tasks}
+    return Fetched(sum(travelled.values()), blobs, travelled, tuple(run.wrong))
 
 
 def _by_digest(files: Iterable[File]) -> dict[str, File]:

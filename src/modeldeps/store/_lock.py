@@ -95,10 +95,11 @@ def acquire(path: Path) -> Lock | None:
 
     The file then tells who holds it (`holder`).
     """
-    handle = _open(path)
+    handle, is_new = _open(path)
     try:
         opened = os.fstat(handle)
-        _let_all_wait(handle, opened)
+        if is_new:
+            _let_all_wait(handle, opened)
         if _take(handle) and _is(path, opened):
             Holder.this().write(handle, opened)
             return Lock(path, handle, _keeps_out(path, opened.st_dev), opened)
@@ -124,9 +125,9 @@ def holder(path: Path) -> Holder | None:
         os.close(handle)
 
 
-def _open(path: Path) -> int:
+def _open(path: Path) -> tuple[int, bool]:
     """
-    Open a lock file, another user's too, or make it.
+    Open a lock file, another user's too, or make it; tell if it was made.
 
     It is not opened with O_CREAT where it is there: in sticky folders Linux refuses that for files
     of others (proc_sys_fs(5), protected_regular). A handle that only reads can lock as well.
@@ -134,7 +135,7 @@ def _open(path: Path) -> int:
     for _ in range(100):
         for flags in (os.O_RDWR | os.O_CREAT | os.O_EXCL, os.O_RDWR, os.O_RDONLY):
             try:
-                return os.open(path, flags | _PLAIN, 0o666)
+                return os.open(path, flags | _PLAIN, 0o666), bool(flags & os.O_CREAT)
             except PermissionError:  # noqa: PERF203 - three tries
                 if flags == os.O_RDONLY:
                     raise
@@ -144,10 +145,10 @@ def _open(path: Path) -> int:
 
 
 def _let_all_wait(handle: int, opened: os.stat_result) -> None:
-    """Let other users read a lock file, whatever the umask says: reading is enough to wait for it."""
+    """Let other users read a new lock file, whatever the umask says: reading is enough to wait for it."""
     mode = stat.S_IMODE(opened.st_mode)
     if mode & _READ != _READ and hasattr(os, "fchmod"):
-        with suppress(OSError):  # another user's
+        with suppress(OSError):
             os.fchmod(handle, mode | _READ)
 
 
